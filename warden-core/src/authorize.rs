@@ -1,0 +1,97 @@
+//! Decides whether a request is signed, and fixes everything a signer may not choose.
+//!
+//! - A denial is a value, not an error, and is recorded like a certificate.
+//! - An [`Authorization`] is built only here, after every bound held. It is moved on and never cloned.
+//! - Serial, nonce and the exact window are the signer's; they are checked afterwards.
+
+mod bounds;
+mod denial;
+
+pub use bounds::BoundedRequest;
+pub use denial::{Denial, DenialReason};
+
+use crate::certificate::{
+    CertType, CriticalOptions, Extensions, Principals, PublicKey, Ttl, UnixTime,
+};
+use crate::inventory::{ActorName, SourceDigest, Standing};
+use crate::request::CertificateRequest;
+
+/// What was decided about a request.
+#[derive(Debug)]
+#[must_use = "a decision that nobody looks at lets everything pass"]
+pub enum Decision<T = Authorization> {
+    /// It may go on, on these terms.
+    Allow(T),
+    /// It may not, for this reason.
+    Deny(Box<Denial>),
+}
+
+/// Permission to sign one certificate, and the terms of it.
+#[derive(Debug)]
+pub struct Authorization {
+    terms: BoundedRequest,
+}
+
+/// Decides about a request, given what the inventory says about its actor. `now` is the moment of
+/// the decision.
+pub fn authorize(request: CertificateRequest, standing: &Standing, now: UnixTime) -> Decision {
+    match bounds::within(request, standing, now) {
+        Decision::Allow(terms) => Decision::Allow(Authorization { terms }),
+        Decision::Deny(denial) => Decision::Deny(denial),
+    }
+}
+
+impl Authorization {
+    /// Whom the certificate is for. Its key id is this name.
+    pub fn actor(&self) -> &ActorName {
+        &self.terms.actor
+    }
+
+    /// User or host.
+    pub fn cert_type(&self) -> CertType {
+        self.terms.cert_type
+    }
+
+    /// The key to be certified.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.terms.public_key
+    }
+
+    /// Exactly these principals.
+    pub fn principals(&self) -> &Principals {
+        &self.terms.principals
+    }
+
+    /// Exactly this time to live, unless the actor ends sooner; see [`Authorization::ttl_at`].
+    pub fn ttl(&self) -> Ttl {
+        self.terms.ttl
+    }
+
+    /// When the actor itself ends; no certificate outlives it.
+    pub fn expires(&self) -> Option<UnixTime> {
+        self.terms.expires
+    }
+
+    /// The time to live of a certificate signed at `now`; `None` if the actor has ended meanwhile.
+    pub fn ttl_at(&self, now: UnixTime) -> Option<Ttl> {
+        match self.expires() {
+            Some(end) => Ttl::from_seconds(self.ttl().seconds().min(end.since(now))),
+            None => Some(self.ttl()),
+        }
+    }
+
+    /// Exactly these extensions.
+    pub fn extensions(&self) -> &Extensions {
+        &self.terms.extensions
+    }
+
+    /// Exactly these critical options.
+    pub fn critical_options(&self) -> &CriticalOptions {
+        &self.terms.critical_options
+    }
+
+    /// The digest of the inventory files the decision was read from.
+    pub fn source_digest(&self) -> SourceDigest {
+        self.terms.source_digest
+    }
+}

@@ -1,0 +1,144 @@
+//! The configuration: which backend, which inventory, which state directory.
+//!
+//! - Strict: an unknown key is an error at its place. A secret never stands in it, only the path of a
+//!   file of mode 0600 or the name of a variable.
+//! - Relative paths start at the file's own directory, so that it means the same from everywhere.
+//! - Reading it looks at nothing else: the caller finds the file and resolves variables.
+
+use crate::diagnostic::{Problem, SourceText};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+/// The largest configuration file, in bytes.
+pub const MAX_CONFIG_BYTES: usize = 256 * 1024;
+
+/// A configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the CA key is.
+    pub backend: Backend,
+    /// The inventory: a directory or a single file.
+    pub inventory_path: PathBuf,
+    /// Where the journal and the stored certificates are; `None` for the user's default.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// What signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Backend {
+    /// A CA key in a file on this machine.
+    Local {
+        /// Where the key is; `None` if the configuration does not say.
+        ca_key: Option<CaKeyPlace>,
+        /// The file with its passphrase.
+        ca_passphrase_file: Option<PathBuf>,
+    },
+}
+
+/// Where a CA key file is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaKeyPlace {
+    /// In the configuration itself.
+    Path(PathBuf),
+    /// In the environment variable of this name.
+    Variable(String),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    backend: Option<Spanned<String>>,
+    ca_key: Option<Spanned<String>>,
+    ca_key_env: Option<Spanned<String>>,
+    ca_passphrase_file: Option<Spanned<String>>,
+    inventory_path: Option<Spanned<String>>,
+    state_dir: Option<Spanned<String>>,
+}
+
+impl Config {
+    /// Reads a configuration in TOML. `~/` stands for `home`.
+    ///
+    /// # Errors
+    /// Names the first place that is wrong.
+    pub fn from_toml(source: &SourceText, home: Option<&Path>) -> Result<Self, Problem> {
+        source.refuse_leftovers()?;
+        let table: Table = toml::from_str(source.text()).map_err(|error| match error.span() {
+            Some(at) => source.problem(&at, error.message()),
+            None => source.problem_of_file(error.message()),
+        })?;
+        if let Some(name) = table
+            .backend
+            .as_ref()
+            .filter(|name| name.get_ref() != "local")
+        {
+            let message = format!("backend `{}` is not known", name.get_ref());
+            return Err(source
+                .problem(&name.span(), message)
+                .with_hint("backend = \"local\" is what this version has"));
+        }
+        let path = |text: &Option<Spanned<String>>| {
+            text.as_ref()
+                .map(|text| resolve(source, text, home))
+                .transpose()
+        };
+        let ca_key = match (path(&table.ca_key)?, &table.ca_key_env) {
+            (Some(_), Some(variable)) => {
+                return Err(source.problem(
+                    &variable.span(),
+                    "both `ca_key` and `ca_key_env` are given; keep one",
+                ));
+            }
+            (Some(path), None) => Some(CaKeyPlace::Path(path)),
+            (None, Some(variable)) => Some(CaKeyPlace::Variable(variable_name(source, variable)?)),
+            (None, None) => None,
+        };
+        let beside = source
+            .path()
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join("inventory");
+        Ok(Self {
+            backend: Backend::Local {
+                ca_key,
+                ca_passphrase_file: path(&table.ca_passphrase_file)?,
+            },
+            inventory_path: path(&table.inventory_path)?.unwrap_or(beside),
+            state_dir: path(&table.state_dir)?,
+        })
+    }
+}
+
+fn resolve(
+    source: &SourceText,
+    text: &Spanned<String>,
+    home: Option<&Path>,
+) -> Result<PathBuf, Problem> {
+    let problem = |message: &str| Err(source.problem(&text.span(), message));
+    match text.get_ref().as_str() {
+        "" => problem("the path is empty"),
+        nul if nul.contains('\0') => problem("the path holds a NUL"),
+        under_home if under_home == "~" || under_home.starts_with("~/") => match home {
+            Some(home) => Ok(home.join(under_home.trim_start_matches('~').trim_start_matches('/'))),
+            None => problem("`~` stands for the home directory, but HOME is not set"),
+        },
+        relative => Ok(source
+            .path()
+            .parent()
+            .unwrap_or(Path::new(""))
+            .join(relative)),
+    }
+}
+
+fn variable_name(source: &SourceText, text: &Spanned<String>) -> Result<String, Problem> {
+    let name = text.get_ref();
+    let sound = !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if sound {
+        Ok(name.clone())
+    } else {
+        Err(source.problem(&text.span(), "not the name of an environment variable"))
+    }
+}

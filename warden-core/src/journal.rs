@@ -1,0 +1,111 @@
+//! The journal: one record for every decision, on disk before anything is handed out.
+//!
+//! - An [`IssuedCertificate`] exists only once its record is written and synced; nothing else can be
+//!   printed or delivered.
+//! - Denials and failures are recorded in the same way.
+//! - A record holds typed facts only: never a secret, a certificate's body, or free text of a server.
+//! - Records are chained; the form is described in `wiki/reference/journal.md`.
+
+mod chain;
+mod file;
+mod record;
+
+pub use chain::{ChainError, Head, Verified, read_head, verify};
+pub use file::{FileJournal, JournalError, LOCK_WAIT};
+pub use record::{Entry, EventId, Facts, Kind, Outcome, Record, Recorded};
+
+use crate::authorize::{Authorization, Denial};
+use crate::certificate::UnixTime;
+use crate::failure::Failure;
+use crate::inventory::ActorName;
+use crate::sign::SignedCertificate;
+
+/// Somewhere records are kept.
+///
+/// # Laws
+/// - When `append` returns `Ok`, the record survives a crash.
+/// - Records are in one order with one chain, whoever appends.
+/// - When it fails, no part of the record is left that a later record could be chained onto.
+pub trait Journal {
+    /// Adds one record. `at` is the moment of the decision.
+    ///
+    /// # Errors
+    /// If the record cannot be made durable.
+    fn append(&self, entry: &Entry, at: UnixTime) -> Result<Recorded, JournalError>;
+}
+
+/// A certificate whose record is on disk: the only kind that can be delivered.
+#[derive(Debug)]
+pub struct IssuedCertificate {
+    signed: SignedCertificate,
+    recorded: Recorded,
+}
+
+impl IssuedCertificate {
+    /// The certificate as one line, `type base64` and a newline.
+    pub fn to_openssh(&self) -> String {
+        self.signed.certificate().to_line()
+    }
+
+    /// What was signed.
+    pub fn signed(&self) -> &SignedCertificate {
+        &self.signed
+    }
+
+    /// Its record.
+    pub fn recorded(&self) -> &Recorded {
+        &self.recorded
+    }
+}
+
+/// Records a signed certificate and thereby issues it.
+///
+/// # Errors
+/// If the record cannot be made durable; the certificate is then gone.
+pub fn record_issued(
+    journal: &dyn Journal,
+    signed: SignedCertificate,
+    at: UnixTime,
+) -> Result<IssuedCertificate, JournalError> {
+    let recorded = journal.append(&Entry::issued(&signed), at)?;
+    Ok(IssuedCertificate { signed, recorded })
+}
+
+/// Records a denial.
+///
+/// # Errors
+/// If the record cannot be made durable.
+pub fn record_denied(
+    journal: &dyn Journal,
+    denial: &Denial,
+    at: UnixTime,
+) -> Result<Recorded, JournalError> {
+    journal.append(&Entry::denied(denial), at)
+}
+
+/// Records that an authorized request was not signed.
+///
+/// # Errors
+/// If the record cannot be made durable.
+pub fn record_not_signed(
+    journal: &dyn Journal,
+    authorization: &Authorization,
+    backend: &'static str,
+    error: &dyn Failure,
+    at: UnixTime,
+) -> Result<Recorded, JournalError> {
+    journal.append(&Entry::not_signed(authorization, backend, error), at)
+}
+
+/// Records that a request for `actor` failed before it could be decided.
+///
+/// # Errors
+/// If the record cannot be made durable.
+pub fn record_failed(
+    journal: &dyn Journal,
+    actor: &ActorName,
+    error: &dyn Failure,
+    at: UnixTime,
+) -> Result<Recorded, JournalError> {
+    journal.append(&Entry::failed(actor, error), at)
+}

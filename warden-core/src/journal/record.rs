@@ -1,0 +1,258 @@
+//! What a record says, and how it is written.
+//!
+//! - One JSON object on one line. Whatever a value holds, it adds no line: JSON escapes it.
+//! - Serials and other 64-bit numbers are decimal strings.
+//! - A field that has no value is left out.
+
+use crate::authorize::{Authorization, Denial};
+use crate::certificate::CriticalOptions;
+use crate::failure::Failure;
+use crate::inventory::ActorName;
+use crate::sign::SignedCertificate;
+use rand_core::TryRng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The version of the form.
+pub(super) const VERSION: u32 = 1;
+
+/// What a record is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// A request for a certificate.
+    Certificate,
+    /// A torn last line was moved aside.
+    JournalRepair,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A certificate was signed and may be delivered.
+    Issued,
+    /// The request was refused.
+    Denied,
+    /// Something failed, and nothing was issued.
+    Failed,
+    /// It was done.
+    Done,
+}
+
+/// An identifier of one event, made here: 32 lower-case hexadecimal digits, random.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventId(String);
+
+impl EventId {
+    pub(super) fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0u8; 16];
+        getrandom::SysRng.try_fill_bytes(&mut bytes)?;
+        Ok(Self(
+            bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        ))
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where a record was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Its number in the journal, from 1.
+    pub seq: u64,
+    /// Its event.
+    pub event_id: EventId,
+}
+
+/// The typed facts of a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "each field is described once, in wiki/reference/journal.md"
+)]
+pub struct Facts {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cert_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principals: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_seconds: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_after: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub critical_options: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extensions: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_fingerprint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_digest: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub torn_file: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub torn_bytes: Option<u64>,
+}
+
+/// What is to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What it is about.
+    pub kind: Kind,
+    /// What came of it.
+    pub outcome: Outcome,
+    /// The stable reason of a denial or failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The facts.
+    #[serde(flatten)]
+    pub facts: Facts,
+}
+
+/// One line of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// The version of the form, 1.
+    pub v: u32,
+    /// Its number, from 1, without gaps.
+    pub seq: u64,
+    /// The SHA-256 of the line before, without its newline; 64 zeros in the first record.
+    pub prev: String,
+    /// The moment of the decision, RFC 3339 in UTC.
+    pub at: String,
+    /// Its event.
+    pub event_id: EventId,
+    /// What it says.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+impl Entry {
+    fn certificate(outcome: Outcome, reason: Option<&dyn Failure>, facts: Facts) -> Self {
+        let reason = reason.map(|error| error.reason().to_owned());
+        Self {
+            kind: Kind::Certificate,
+            outcome,
+            reason,
+            facts,
+        }
+    }
+
+    pub(super) fn issued(signed: &SignedCertificate) -> Self {
+        let validity = signed.validity();
+        let facts = Facts {
+            serial: Some(signed.serial().to_string()),
+            key_id: Some(signed.authorization().actor().to_string()),
+            valid_after: Some(validity.after().to_string()),
+            valid_before: Some(validity.before().to_string()),
+            ca_fingerprint: Some(signed.ca_fingerprint().to_string()),
+            ..authorized(signed.authorization(), signed.backend())
+        };
+        Self::certificate(Outcome::Issued, None, facts)
+    }
+
+    pub(super) fn denied(denial: &Denial) -> Self {
+        let facts = Facts {
+            cert_type: Some(denial.cert_type().to_string()),
+            public_key: Some(denial.public_key().to_string()),
+            principals: denial.principals().map(|list| list.to_strings()),
+            ttl_seconds: denial.ttl().map(|ttl| ttl.seconds()),
+            source_digest: Some(denial.source_digest().to_string()),
+            ..named(denial.actor())
+        };
+        Self::certificate(Outcome::Denied, Some(denial), facts)
+    }
+
+    pub(super) fn not_signed(
+        authorization: &Authorization,
+        backend: &'static str,
+        error: &dyn Failure,
+    ) -> Self {
+        Self::certificate(
+            Outcome::Failed,
+            Some(error),
+            authorized(authorization, backend),
+        )
+    }
+
+    pub(super) fn failed(actor: &ActorName, error: &dyn Failure) -> Self {
+        Self::certificate(Outcome::Failed, Some(error), named(actor))
+    }
+
+    pub(super) fn repaired(torn_file: String, torn_bytes: u64) -> Self {
+        let facts = Facts {
+            torn_file: Some(torn_file),
+            torn_bytes: Some(torn_bytes),
+            ..Facts::default()
+        };
+        Self {
+            kind: Kind::JournalRepair,
+            outcome: Outcome::Done,
+            reason: None,
+            facts,
+        }
+    }
+}
+
+fn named(actor: &ActorName) -> Facts {
+    Facts {
+        actor: Some(actor.to_string()),
+        actor_type: Some(actor.actor_type().to_string()),
+        ..Facts::default()
+    }
+}
+
+fn authorized(authorization: &Authorization, backend: &'static str) -> Facts {
+    Facts {
+        cert_type: Some(authorization.cert_type().to_string()),
+        public_key: Some(authorization.public_key().fingerprint().to_string()),
+        principals: Some(authorization.principals().to_strings()),
+        ttl_seconds: Some(authorization.ttl().seconds()),
+        critical_options: options(authorization.critical_options()),
+        extensions: Some(
+            authorization
+                .extensions()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+        ),
+        backend: Some(backend.to_owned()),
+        source_digest: Some(authorization.source_digest().to_string()),
+        ..named(authorization.actor())
+    }
+}
+
+fn options(options: &CriticalOptions) -> Option<BTreeMap<String, String>> {
+    let map: BTreeMap<_, _> = options
+        .to_map()
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+    (!map.is_empty()).then_some(map)
+}

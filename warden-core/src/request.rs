@@ -1,0 +1,67 @@
+//! What somebody asks for, every field well formed.
+//!
+//! - Building a request reads no inventory and decides nothing.
+//! - A request can only ask for less than the inventory gives: fewer principals, a shorter time.
+
+use crate::certificate::{CertType, Principals, PublicKey, Ttl};
+use crate::inventory::ActorName;
+
+/// A well-formed request for a user certificate.
+#[derive(Debug, Clone)]
+pub struct CertificateRequest {
+    actor: ActorName,
+    public_key: PublicKey,
+    principals: Option<Principals>,
+    ttl: Option<Ttl>,
+}
+
+impl CertificateRequest {
+    /// Asks for everything the inventory gives `actor`, for this key.
+    pub fn new(actor: ActorName, public_key: PublicKey) -> Self {
+        Self {
+            actor,
+            public_key,
+            principals: None,
+            ttl: None,
+        }
+    }
+
+    /// Asks for these principals only. The certificate keeps the inventory's order.
+    #[must_use]
+    pub fn with_principals(mut self, principals: Principals) -> Self {
+        self.principals = Some(principals);
+        self
+    }
+
+    /// Asks for this time to live instead of the actor's default.
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: Ttl) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Whom the certificate is for.
+    pub fn actor(&self) -> &ActorName {
+        &self.actor
+    }
+
+    /// The key to be certified.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The principals asked for, if fewer than all.
+    pub fn principals(&self) -> Option<&Principals> {
+        self.principals.as_ref()
+    }
+
+    /// The time to live asked for.
+    pub fn ttl(&self) -> Option<Ttl> {
+        self.ttl
+    }
+
+    /// User or host. Actors are users.
+    pub fn cert_type(&self) -> CertType {
+        CertType::User
+    }
+}

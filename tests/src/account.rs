@@ -60,7 +60,10 @@ impl Account {
             let name = format!("wt{}x{count}", std::process::id());
             // A `*` is no password at all, while `!` would lock the account
             // and make sshd refuse certificates too.
-            let added = change("useradd", &["-m", "-b", "/home", "-p", "*", "-s", "/bin/sh", &name]);
+            let added = change(
+                "useradd",
+                &["-m", "-b", "/home", "-p", "*", "-s", "/bin/sh", &name],
+            );
             if added.code != NAME_TAKEN {
                 added.check();
                 return Self { name };

@@ -27,13 +27,9 @@ pub fn ssh_keygen<I: AsRef<OsStr>>(args: impl IntoIterator<Item = I>) -> Outcome
 #[track_caller]
 #[must_use]
 pub fn list(certificate: &Path) -> String {
-    ssh_keygen([
-        OsStr::new("-L"),
-        OsStr::new("-f"),
-        certificate.as_os_str(),
-    ])
-    .expect_success()
-    .stdout
+    ssh_keygen([OsStr::new("-L"), OsStr::new("-f"), certificate.as_os_str()])
+        .expect_success()
+        .stdout
 }
 
 /// The fingerprint of a public key or certificate, as `SHA256:...`.

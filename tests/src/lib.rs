@@ -17,6 +17,7 @@ pub mod process;
 mod root;
 pub mod sandbox;
 pub mod sk_agent;
+mod sk_key;
 pub mod skipped;
 pub mod ssh;
 pub mod sshd;

@@ -150,7 +150,7 @@ impl Running {
         let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         if let Some(group) = group {
             // It fails only when the group has ended by itself.
-            drop(kill_process_group(group, Signal::KILL));
+            kill_process_group(group, Signal::KILL).unwrap_or_default();
         }
     }
 
@@ -279,5 +279,5 @@ fn collect(mut pipe: impl Read, bytes: &Mutex<Vec<u8>>, at_end: &Sender<()>) {
         }
     }
     // Nobody listens once the program was killed.
-    drop(at_end.send(()));
+    at_end.send(()).unwrap_or_default();
 }

@@ -57,11 +57,7 @@ pub(crate) fn remove_directory(path: &Path) {
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with("warden-test-"));
     if known {
-        drop(outcome(
-            "rm",
-            [OsStr::new("-rf"), path.as_os_str()],
-            None,
-        ));
+        drop(outcome("rm", [OsStr::new("-rf"), path.as_os_str()], None));
     }
 }
 

@@ -256,7 +256,10 @@ fn build_warden() -> Result<PathBuf, String> {
     let mut command = Command::new(cargo);
     command
         .args(["build", "--bin", "warden", "--message-format", "json"])
-        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")])
+        .args([
+            "--manifest-path",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"),
+        ])
         .arg("--profile")
         .arg(profile)
         .arg("--target-dir")

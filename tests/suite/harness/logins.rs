@@ -1,0 +1,311 @@
+//! Real logins, with certificates of every kind a suite asks for.
+
+use std::path::PathBuf;
+use warden_tests::account::{Account, privileged};
+use warden_tests::keygen::{Key, KeyType, Signing, fingerprint, list, read_line, ssh_keygen};
+use warden_tests::process::Outcome;
+use warden_tests::sandbox::Sandbox;
+use warden_tests::sk_agent::{SkAgent, SkKind, USER_PRESENT, USER_VERIFIED};
+use warden_tests::skipped;
+use warden_tests::ssh::Login;
+use warden_tests::sshd::Sshd;
+
+/// One account that principal `deploy` may enter, and a user with a key.
+struct Scene {
+    sandbox: Sandbox,
+    ca: Key,
+    user: Key,
+    account: Account,
+    sshd: Sshd,
+}
+
+impl Scene {
+    /// Nothing, said aloud, where there can be no server.
+    fn set() -> Option<Self> {
+        Self::set_with(|sshd| sshd)
+    }
+
+    fn set_with(
+        adjust: impl FnOnce(warden_tests::sshd::Builder) -> warden_tests::sshd::Builder,
+    ) -> Option<Self> {
+        if !skipped::require("logging in to a real sshd", privileged()) {
+            return None;
+        }
+        let sandbox = Sandbox::new();
+        let ca = Key::make(sandbox.path(), "ca", KeyType::Ed25519);
+        let user = Key::make(sandbox.path(), "user", KeyType::Ed25519);
+        let account = Account::new();
+        let builder = Sshd::builder()
+            .trust(&ca.public_line())
+            .principals(account.name(), &["deploy"]);
+        let sshd = adjust(builder).start();
+        Some(Self {
+            sandbox,
+            ca,
+            user,
+            account,
+            sshd,
+        })
+    }
+
+    fn signing(&self) -> Signing {
+        Signing::new(&self.ca, &self.user.public_line(), "somebody").principal("deploy")
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.sandbox.join("certificate.pub")
+    }
+
+    fn login(&self) -> Login {
+        Login::new(self.account.name(), self.sshd.port())
+    }
+
+    fn log_in(&self) -> Outcome {
+        self.login()
+            .identity(self.user.path())
+            .certificate(&self.certificate())
+            .command("id -un")
+            .run()
+    }
+
+    /// Expects the login to be refused, and the server to say why.
+    #[track_caller]
+    fn expect_refusal(&self, reason: &str) {
+        let mark = self.sshd.mark();
+        let refused = self.log_in();
+        assert_eq!(refused.code, Some(255), "{refused}");
+        assert!(refused.stderr.contains("Permission denied"), "{refused}");
+        let log = self.sshd.wait_for_log(mark, reason);
+        assert!(!log.contains("Accepted"), "{log}");
+    }
+}
+
+#[test]
+fn a_certificate_with_the_right_principal_logs_in() {
+    let Some(scene) = Scene::set() else { return };
+    let certificate = scene.signing().serial(7).write(&scene.certificate());
+
+    let mark = scene.sshd.mark();
+    let outcome = scene.log_in().expect_success();
+    assert_eq!(outcome.stdout.trim_end(), scene.account.name());
+
+    let log = scene.sshd.wait_for_log(mark, "Accepted certificate ID");
+    let id = "Accepted certificate ID \"somebody\" (serial 7) signed by ED25519 CA ";
+    let ca = fingerprint(&scene.ca.public_path());
+    assert!(log.contains(&format!("{id}{ca}")), "{log}");
+    assert!(list(&certificate).contains("Key ID: \"somebody\""));
+}
+
+#[test]
+fn the_bare_key_behind_a_certificate_is_refused() {
+    let Some(scene) = Scene::set() else { return };
+    let refused = scene.login().identity(scene.user.path()).run();
+    assert_eq!(refused.code, Some(255), "{refused}");
+}
+
+#[test]
+fn a_wrong_principal_is_refused_until_the_server_lists_it() {
+    let Some(scene) = Scene::set() else { return };
+    Signing::new(&scene.ca, &scene.user.public_line(), "somebody")
+        .principal("backup")
+        .write(&scene.certificate());
+    scene.expect_refusal("Certificate does not contain an authorized principal");
+
+    let account = scene.account.name();
+    scene.sshd.set_principals(account, &["deploy", "backup"]);
+    scene.log_in().check();
+}
+
+#[test]
+fn a_foreign_authority_is_refused_until_the_server_trusts_it() {
+    let Some(scene) = Scene::set() else { return };
+    let foreign = Key::make(scene.sandbox.path(), "foreign", KeyType::Ecdsa(256));
+    Signing::new(&foreign, &scene.user.public_line(), "somebody")
+        .principal("deploy")
+        .write(&scene.certificate());
+    let ca = fingerprint(&foreign.public_path());
+    scene.expect_refusal(&format!("CA ECDSA {ca} is not trusted"));
+
+    let cas = [scene.ca.public_line(), foreign.public_line()];
+    scene.sshd.set_trusted(&[&cas[0], &cas[1]]);
+    scene.log_in().check();
+}
+
+#[test]
+fn certificates_out_of_their_time_are_refused() {
+    let Some(scene) = Scene::set() else { return };
+    let expired = scene.signing().validity("-2h:-1h");
+    expired.write(&scene.certificate());
+    scene.expect_refusal("Certificate invalid: expired");
+
+    let early = scene.signing().validity("+1h:+2h");
+    early.write(&scene.certificate());
+    scene.expect_refusal("Certificate invalid: not yet valid");
+}
+
+#[test]
+fn a_revoked_serial_is_refused() {
+    let Some(scene) = Scene::set_with(|sshd| sshd.revoked("")) else {
+        return;
+    };
+    scene.signing().serial(7).write(&scene.certificate());
+    scene.log_in().check();
+
+    let orders = scene.sandbox.write("orders", "serial: 7\n", 0o600);
+    let list = scene.sandbox.join("krl");
+    let ca = scene.ca.public_path();
+    let words = ["-k".as_ref(), "-f".as_ref(), list.as_os_str()];
+    let more = ["-s".as_ref(), ca.as_os_str(), orders.as_os_str()];
+    ssh_keygen(words.into_iter().chain(more)).check();
+    scene.sshd.set_revoked(&std::fs::read(&list).unwrap());
+    scene.expect_refusal("revoked by file");
+}
+
+#[test]
+fn every_ssh_keygen_key_type_logs_in() {
+    let Some(mut scene) = Scene::set() else {
+        return;
+    };
+    for (index, key_type) in KeyType::ALL.into_iter().enumerate() {
+        scene.user = Key::make(scene.sandbox.path(), &format!("user-{index}"), key_type);
+        scene.signing().write(&scene.certificate());
+        let mark = scene.sshd.mark();
+        scene.log_in().check();
+        let log = scene.sshd.wait_for_log(mark, "Accepted publickey");
+        assert!(log.contains("-CERT "), "{key_type:?}: {log}");
+    }
+}
+
+#[test]
+fn an_authority_of_every_ssh_keygen_key_type_is_trusted() {
+    let Some(mut scene) = Scene::set() else {
+        return;
+    };
+    for (index, key_type) in KeyType::ALL.into_iter().enumerate() {
+        scene.ca = Key::make(scene.sandbox.path(), &format!("ca-{index}"), key_type);
+        scene.sshd.set_trusted(&[&scene.ca.public_line()]);
+        scene.signing().write(&scene.certificate());
+        scene.log_in().check();
+    }
+}
+
+#[test]
+fn both_security_key_types_log_in_through_the_software_agent() {
+    let Some(scene) = Scene::set() else { return };
+    for kind in SkKind::ALL {
+        let agent = SkAgent::start();
+        let line = agent.public_line(kind);
+        let signing = Signing::new(&scene.ca, &line, "somebody").principal("deploy");
+        let certificate = signing.write(&scene.certificate());
+
+        // The agent holds the key, and the certificate is a file.
+        let public = scene.sandbox.join("sk.pub");
+        agent.write_public(kind, &public);
+        let mark = scene.sshd.mark();
+        scene
+            .login()
+            .agent(&agent.socket())
+            .identity(&public)
+            .certificate(&certificate)
+            .run()
+            .check();
+        let log = scene.sshd.wait_for_log(mark, "Accepted publickey");
+        assert!(log.contains("-SK-CERT "), "{kind:?}: {log}");
+
+        // The agent holds both.
+        agent.offer_certificate(&read_line(&certificate));
+        scene
+            .login()
+            .agent(&agent.socket())
+            .identity(&certificate)
+            .run()
+            .check();
+        assert!(agent.signatures() >= 2);
+    }
+}
+
+#[test]
+fn a_security_key_that_nobody_touched_is_refused() {
+    let Some(scene) = Scene::set() else { return };
+    let agent = SkAgent::start();
+    let line = agent.public_line(SkKind::Ed25519);
+    let signing = Signing::new(&scene.ca, &line, "somebody").principal("deploy");
+    let log_in = |signing: Signing| {
+        agent.withdraw_certificates();
+        let certificate = signing.write(&scene.certificate());
+        agent.offer_certificate(&read_line(&certificate));
+        let login = scene.login().agent(&agent.socket());
+        login.identity(&certificate).run()
+    };
+
+    agent.set_flags(0);
+    let mark = scene.sshd.mark();
+    assert_eq!(log_in(signing.clone()).code, Some(255));
+    let reason = "signature is missing a required user presence";
+    let _ = scene.sshd.wait_for_log(mark, reason);
+    log_in(signing.clone().option("no-touch-required")).check();
+
+    agent.set_flags(USER_PRESENT);
+    let mark = scene.sshd.mark();
+    let verified = signing.option("verify-required");
+    assert_eq!(log_in(verified.clone()).code, Some(255));
+    let reason = "signature is missing a required user verification";
+    let _ = scene.sshd.wait_for_log(mark, reason);
+    agent.set_flags(USER_PRESENT | USER_VERIFIED);
+    log_in(verified).check();
+}
+
+#[test]
+fn several_servers_run_at_once_with_a_log_each() {
+    let Some(scene) = Scene::set() else { return };
+    let other = Sshd::builder().trust(&scene.ca.public_line()).start();
+    scene.signing().write(&scene.certificate());
+    scene.log_in().check();
+    let _ = scene.sshd.wait_for_log(0, "Accepted certificate ID");
+    assert!(!other.log().contains("somebody"), "{}", other.log());
+    assert_ne!(scene.sshd.port(), other.port());
+}
+
+#[test]
+fn a_host_certificate_proves_the_server() {
+    if !skipped::require("logging in to a real sshd", privileged()) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let ca = Key::make(sandbox.path(), "ca", KeyType::Ed25519);
+    let host = Key::make(sandbox.path(), "host", KeyType::Ed25519);
+    let certificate = Signing::new(&ca, &host.public_line(), "host")
+        .principal("127.0.0.1")
+        .host()
+        .write(&sandbox.join("host-cert.pub"));
+    let sshd = Sshd::builder()
+        .host_certificate(&host, &certificate)
+        .start();
+    let known = format!("@cert-authority * {}\n", ca.public_line());
+    let known = sandbox.write("known_hosts", known, 0o600);
+    let strict = |known: &str| {
+        Login::new("nobody", sshd.port())
+            .args(["-o", &format!("UserKnownHostsFile={known}")])
+            .args(["-o", "StrictHostKeyChecking=yes"])
+            .run()
+    };
+    // Nobody gets in, but past the host key the refusal is the server's.
+    let trusted = strict(&known.display().to_string());
+    assert!(trusted.stderr.contains("Permission denied"), "{trusted}");
+    let unknown = strict("/dev/null");
+    assert!(
+        unknown.stderr.contains("Host key verification failed"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn everything_a_scene_set_up_is_gone_afterwards() {
+    let Some(scene) = Scene::set() else { return };
+    let (home, directory) = (scene.account.home(), scene.sshd.directory().to_owned());
+    let port = scene.sshd.port();
+    assert!(home.is_dir() && directory.is_dir());
+    drop(scene);
+    assert!(!home.exists() && !directory.exists());
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+}

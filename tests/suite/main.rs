@@ -1,7 +1,7 @@
 //! The suites.
 
 #![expect(
-    clippy::panic,
+    clippy::unwrap_used,
     reason = "a helper of a test fails as the test itself would"
 )]
 

@@ -1,7 +1,7 @@
 //! Running a program with a deadline and keeping everything it wrote.
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -106,7 +106,7 @@ impl Running {
             })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let mut child = match command.spawn() {
+        let mut child = match spawn(&mut command) {
             Ok(child) => child,
             Err(error) => panic!("cannot start {what}: {error}"),
         };
@@ -211,6 +211,18 @@ pub fn run(command: Command, stdin: Option<Vec<u8>>, timeout: Duration) -> Outco
         Ok(outcome) => outcome,
         Err(why) => panic!("{why}"),
     }
+}
+
+/// Starts a program. A script that a test has just written is busy for as long
+/// as a program that another test starts at that moment has the file open, too.
+fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    for _ in 0..100 {
+        match command.spawn() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => thread::sleep(POLL),
+            other => return other,
+        }
+    }
+    command.spawn()
 }
 
 /// The command line, for messages.

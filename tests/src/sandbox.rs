@@ -254,7 +254,9 @@ fn build_warden() -> Result<PathBuf, String> {
     };
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
+    // Cargo looks for its configuration from the current directory upwards.
     command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["build", "--bin", "warden", "--message-format", "json"])
         .args([
             "--manifest-path",

@@ -1,5 +1,6 @@
 //! The harness itself, proved with certificates that `ssh-keygen` signs.
 
 mod agent;
+mod environment;
 mod logins;
 mod sandbox;

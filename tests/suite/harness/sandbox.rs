@@ -1,11 +1,10 @@
-//! Programs that see the sandbox only, keys on disk, and skipped suites.
+//! Programs that see the sandbox only, and keys on disk.
 
 use std::os::unix::fs::PermissionsExt;
 use std::panic::catch_unwind;
 use std::time::{Duration, Instant};
 use warden_tests::keygen::{Key, KeyType, ssh_keygen};
 use warden_tests::sandbox::Sandbox;
-use warden_tests::skipped::Policy;
 
 /// What a panic said.
 fn panic_text(action: impl FnOnce() + std::panic::UnwindSafe) -> String {
@@ -129,37 +128,4 @@ fn an_encrypted_key_opens_with_its_passphrase_only() {
         );
         assert!(!open("").succeeded());
     }
-}
-
-#[test]
-fn a_skipped_suite_is_listed() {
-    let sandbox = Sandbox::new();
-    let list = sandbox.join("skips");
-    let policy = Policy {
-        ci: false,
-        list: Some(list.clone()),
-    };
-    assert!(policy.require("something", Ok(())));
-    assert!(!list.exists());
-    assert!(!policy.require("this trial of skipping", Err("it is a trial".to_owned())));
-    assert!(!policy.require("another trial", Err("so is this".to_owned())));
-    let listed = std::fs::read_to_string(&list).unwrap();
-    let expected = "\
-SKIPPED: this trial of skipping: it is a trial
-SKIPPED: another trial: so is this
-";
-    assert_eq!(listed, expected);
-}
-
-#[test]
-fn a_skipped_suite_is_a_failure_in_continuous_integration() {
-    let policy = Policy {
-        ci: true,
-        list: None,
-    };
-    assert!(policy.require("something", Ok(())));
-    let said = panic_text(|| {
-        assert!(policy.require("something", Err("no such thing".to_owned())));
-    });
-    assert!(said.contains("no such thing"), "{said}");
 }

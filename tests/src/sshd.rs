@@ -1,9 +1,11 @@
 //! A real OpenSSH server, configured and running for one test.
 
+mod directory;
 mod launch;
 
 use crate::keygen::{Key, KeyType};
 use crate::root;
+use directory::Directory;
 use launch::{free_port, knows_penalties, launch, stop};
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -257,38 +259,6 @@ impl Sshd {
 impl Drop for Sshd {
     fn drop(&mut self) {
         stop(&mut self.child);
-    }
-}
-
-/// The server's directory, removed when dropped.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    #[track_caller]
-    fn make(&self, name: &str) {
-        let path = self.join(name);
-        let args = ["-m".as_ref(), "0755".as_ref(), path.as_os_str()];
-        root::outcome("mkdir", args, None).check();
-    }
-
-    #[track_caller]
-    fn write_lines(&self, name: &str, lines: &[impl AsRef<str>]) {
-        let mut text = String::new();
-        for line in lines {
-            text.push_str(line.as_ref().trim_end());
-            text.push('\n');
-        }
-        root::write(&self.join(name), text.as_bytes(), "0644");
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        root::remove_directory(&self.0);
     }
 }
 

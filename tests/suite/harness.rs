@@ -4,3 +4,5 @@ mod agent;
 mod environment;
 mod logins;
 mod sandbox;
+mod scene;
+mod security_keys;

@@ -1,84 +1,12 @@
 //! Real logins, with certificates of every kind a suite asks for.
 
-use std::path::PathBuf;
-use warden_tests::account::{Account, privileged};
-use warden_tests::keygen::{Key, KeyType, Signing, fingerprint, list, read_line, ssh_keygen};
-use warden_tests::process::Outcome;
+use super::scene::Scene;
+use warden_tests::account::privileged;
+use warden_tests::keygen::{Key, KeyType, Signing, fingerprint, list, ssh_keygen};
 use warden_tests::sandbox::Sandbox;
-use warden_tests::sk_agent::{SkAgent, SkKind, USER_PRESENT, USER_VERIFIED};
 use warden_tests::skipped;
 use warden_tests::ssh::Login;
 use warden_tests::sshd::Sshd;
-
-/// One account that principal `deploy` may enter, and a user with a key.
-struct Scene {
-    sandbox: Sandbox,
-    ca: Key,
-    user: Key,
-    account: Account,
-    sshd: Sshd,
-}
-
-impl Scene {
-    /// Nothing, said aloud, where there can be no server.
-    fn set() -> Option<Self> {
-        Self::set_with(|sshd| sshd)
-    }
-
-    fn set_with(
-        adjust: impl FnOnce(warden_tests::sshd::Builder) -> warden_tests::sshd::Builder,
-    ) -> Option<Self> {
-        if !skipped::require("logging in to a real sshd", privileged()) {
-            return None;
-        }
-        let sandbox = Sandbox::new();
-        let ca = Key::make(sandbox.path(), "ca", KeyType::Ed25519);
-        let user = Key::make(sandbox.path(), "user", KeyType::Ed25519);
-        let account = Account::new();
-        let builder = Sshd::builder()
-            .trust(&ca.public_line())
-            .principals(account.name(), &["deploy"]);
-        let sshd = adjust(builder).start();
-        Some(Self {
-            sandbox,
-            ca,
-            user,
-            account,
-            sshd,
-        })
-    }
-
-    fn signing(&self) -> Signing {
-        Signing::new(&self.ca, &self.user.public_line(), "somebody").principal("deploy")
-    }
-
-    fn certificate(&self) -> PathBuf {
-        self.sandbox.join("certificate.pub")
-    }
-
-    fn login(&self) -> Login {
-        Login::new(self.account.name(), self.sshd.port())
-    }
-
-    fn log_in(&self) -> Outcome {
-        self.login()
-            .identity(self.user.path())
-            .certificate(&self.certificate())
-            .command("id -un")
-            .run()
-    }
-
-    /// Expects the login to be refused, and the server to say why.
-    #[track_caller]
-    fn expect_refusal(&self, reason: &str) {
-        let mark = self.sshd.mark();
-        let refused = self.log_in();
-        assert_eq!(refused.code, Some(255), "{refused}");
-        assert!(refused.stderr.contains("Permission denied"), "{refused}");
-        let log = self.sshd.wait_for_log(mark, reason);
-        assert!(!log.contains("Accepted publickey"), "{log}");
-    }
-}
 
 #[test]
 fn a_certificate_with_the_right_principal_logs_in() {
@@ -190,78 +118,6 @@ fn an_authority_of_every_ssh_keygen_key_type_is_trusted() {
         scene.signing().write(&scene.certificate());
         scene.log_in().check();
     }
-}
-
-#[test]
-fn both_security_key_types_log_in_through_the_software_agent() {
-    let Some(scene) = Scene::set() else { return };
-    for kind in SkKind::ALL {
-        let agent = SkAgent::start();
-        let line = agent.public_line(kind);
-        let signing = Signing::new(&scene.ca, &line, "somebody").principal("deploy");
-        let certificate = signing.write(&scene.certificate());
-
-        // The agent holds the key, and the certificate is a file.
-        let public = scene.sandbox.join("sk.pub");
-        agent.write_public(kind, &public);
-        let mark = scene.sshd.mark();
-        scene
-            .login()
-            .agent(&agent.socket())
-            .identity(&public)
-            .certificate(&certificate)
-            .run()
-            .check();
-        let log = scene.sshd.wait_for_log(mark, "Accepted publickey");
-        assert!(log.contains("-SK-CERT "), "{kind:?}: {log}");
-
-        // The agent holds both.
-        agent.offer_certificate(&read_line(&certificate));
-        scene
-            .login()
-            .agent(&agent.socket())
-            .identity(&certificate)
-            .run()
-            .check();
-        assert!(agent.signatures() >= 2);
-    }
-}
-
-#[test]
-fn a_security_key_that_nobody_touched_is_refused() {
-    let Some(scene) = Scene::set() else { return };
-    let agent = SkAgent::start();
-    let line = agent.public_line(SkKind::Ed25519);
-    let signing = Signing::new(&scene.ca, &line, "somebody").principal("deploy");
-    let log_in = |signing: Signing| {
-        agent.withdraw_certificates();
-        let certificate = signing.write(&scene.certificate());
-        agent.offer_certificate(&read_line(&certificate));
-        let login = scene.login().agent(&agent.socket());
-        login.identity(&certificate).run()
-    };
-
-    agent.set_flags(0);
-    let mark = scene.sshd.mark();
-    assert_eq!(log_in(signing.clone()).code, Some(255));
-    let reason = "user presence (authenticator touch) requirement not met";
-    scene.sshd.wait_for_log(mark, reason);
-    // The certificate and the principals file must agree to do without.
-    let untouched = signing.clone().option("no-touch-required");
-    assert_eq!(log_in(untouched.clone()).code, Some(255));
-    let account = scene.account.name();
-    let lines = ["no-touch-required deploy"];
-    scene.sshd.set_principals(account, &lines);
-    log_in(untouched).check();
-
-    agent.set_flags(USER_PRESENT);
-    let mark = scene.sshd.mark();
-    let verified = signing.option("verify-required");
-    assert_eq!(log_in(verified.clone()).code, Some(255));
-    let reason = "user verification requirement not met";
-    scene.sshd.wait_for_log(mark, reason);
-    agent.set_flags(USER_PRESENT | USER_VERIFIED);
-    log_in(verified).check();
 }
 
 #[test]

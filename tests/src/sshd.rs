@@ -198,6 +198,10 @@ impl Sshd {
     }
 
     /// Everything the server has logged.
+    ///
+    /// Who looks for a login that succeeded looks for `Accepted publickey`.
+    /// `Accepted certificate ID` comes earlier, and the server may still refuse
+    /// the signature after it.
     #[track_caller]
     #[must_use]
     pub fn log(&self) -> String {

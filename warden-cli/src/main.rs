@@ -1,2 +1,13 @@
-//! The warden command.
-fn main() {}
+//! The `warden` command.
+
+mod cli;
+mod commands;
+mod environment;
+mod error;
+mod output;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os())
+}

@@ -210,7 +210,7 @@ impl InventoryPath {
     }
 
     /// Every actor's file in order of its name, and the files that are none.
-    fn actor_files(&self) -> Result<(Vec<(ActorName, TextFile)>, Vec<Problem>), InventoryError> {
+    fn actor_files(&self) -> Result<(ActorFiles, Vec<Problem>), InventoryError> {
         let mut files = Vec::new();
         let mut problems = Vec::new();
         for actor_type in ActorType::ALL {
@@ -308,6 +308,9 @@ impl Inventory {
         self.source_digest
     }
 }
+
+/// The files of actors, each under its name.
+type ActorFiles = Vec<(ActorName, TextFile)>;
 
 /// A file of an inventory directory, with its path relative to it.
 struct TextFile {

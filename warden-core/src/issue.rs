@@ -98,7 +98,8 @@ pub fn issue(request: CertificateRequest, by: &Issuer<'_>) -> Result<Outcome, Is
     let standing = match by.inventory.standing_of(&actor) {
         Ok(standing) => standing,
         Err(error) => {
-            let recorded = journal::record_failed(by.journal, &actor, &error, by.clock.now());
+            let recorded =
+                journal::record_failed(by.journal, &actor, error.reason(), by.clock.now());
             return Err(unless_unrecorded(recorded, IssueError::Inventory(error)));
         }
     };

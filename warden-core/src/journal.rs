@@ -104,8 +104,8 @@ pub fn record_not_signed(
 pub fn record_failed(
     journal: &dyn Journal,
     actor: &ActorName,
-    error: &dyn Failure,
+    reason: &'static str,
     at: UnixTime,
 ) -> Result<Recorded, JournalError> {
-    journal.append(&Entry::failed(actor, error), at)
+    journal.append(&Entry::failed(actor, reason), at)
 }

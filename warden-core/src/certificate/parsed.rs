@@ -26,12 +26,15 @@ pub struct Parsed {
     principals: Vec<Vec<u8>>,
     valid_after: u64,
     valid_before: u64,
-    critical_options: Vec<(Vec<u8>, Vec<u8>)>,
-    extensions: Vec<(Vec<u8>, Vec<u8>)>,
+    critical_options: RawOptions,
+    extensions: RawOptions,
     signing_key: KeyData,
     signature: Vec<u8>,
     comment: Vec<u8>,
 }
+
+/// Name and data of each option, as they came.
+type RawOptions = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Why a text is not a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -342,7 +345,7 @@ fn list(bytes: &[u8], field: &'static str) -> Result<Vec<Vec<u8>>, CertificateEr
     Ok(found)
 }
 
-fn pairs(bytes: &[u8], field: &'static str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, CertificateError> {
+fn pairs(bytes: &[u8], field: &'static str) -> Result<RawOptions, CertificateError> {
     let mut at = Cursor { rest: bytes, field };
     let mut found = Vec::new();
     while !at.rest.is_empty() {

@@ -154,8 +154,8 @@ pub struct Record {
 }
 
 impl Entry {
-    fn certificate(outcome: Outcome, reason: Option<&dyn Failure>, facts: Facts) -> Self {
-        let reason = reason.map(|error| error.reason().to_owned());
+    fn certificate(outcome: Outcome, reason: Option<&'static str>, facts: Facts) -> Self {
+        let reason = reason.map(str::to_owned);
         Self {
             kind: Kind::Certificate,
             outcome,
@@ -186,7 +186,7 @@ impl Entry {
             source_digest: Some(denial.source_digest().to_string()),
             ..named(denial.actor())
         };
-        Self::certificate(Outcome::Denied, Some(denial), facts)
+        Self::certificate(Outcome::Denied, Some(denial.reason()), facts)
     }
 
     pub(super) fn not_signed(
@@ -196,13 +196,13 @@ impl Entry {
     ) -> Self {
         Self::certificate(
             Outcome::Failed,
-            Some(error),
+            Some(error.reason()),
             authorized(authorization, backend),
         )
     }
 
-    pub(super) fn failed(actor: &ActorName, error: &dyn Failure) -> Self {
-        Self::certificate(Outcome::Failed, Some(error), named(actor))
+    pub(super) fn failed(actor: &ActorName, reason: &'static str) -> Self {
+        Self::certificate(Outcome::Failed, Some(reason), named(actor))
     }
 
     pub(super) fn repaired(torn_file: String, torn_bytes: u64) -> Self {

@@ -1,0 +1,102 @@
+//! The command line: what there is to type, and which command it starts.
+
+use crate::commands;
+use crate::environment;
+use crate::error::CliError;
+use crate::output::Output;
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use warden_core::failure::Class;
+
+/// Short-lived OpenSSH certificates from a reviewed inventory
+#[derive(Parser)]
+#[command(name = "warden", version, max_term_width = 100)]
+struct Cli {
+    /// Configuration file [default: $WARDEN_CONFIG, else ~/.config/warden/warden.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Print one JSON document instead of text, errors included
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+#[command(defer = true)]
+enum Command {
+    /// Sign a public key for an actor and print the certificate
+    Sign(commands::sign::Sign),
+    /// Show what a certificate says
+    Show(commands::show::Show),
+    /// Check and read the inventory
+    Inventory(commands::inventory::Inventory),
+    /// Verify the journal, and print its head to keep elsewhere
+    Audit(commands::audit::Audit),
+    /// Make, show and check the local CA's key
+    Ca(commands::ca::Ca),
+    /// Make everything in a new directory and issue a first certificate
+    Quickstart(commands::quickstart::Quickstart),
+}
+
+/// Runs the command in `args` and gives its exit status.
+pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error, args.iter().any(|arg| arg == "--json")),
+    };
+    let output = Output::new(cli.json);
+    let config = cli.config.as_deref();
+    let safe =
+        environment::refuse_setuid().and_then(|()| environment::keep_secrets_out_of_core_dumps());
+    let result = safe.and_then(|()| match cli.command {
+        Command::Sign(command) => command.run(config, &output),
+        Command::Show(command) => command.run(),
+        Command::Inventory(command) => command.run(config),
+        Command::Audit(command) => command.run(config),
+        Command::Ca(command) => command.run(config),
+        Command::Quickstart(command) => command.run(),
+    });
+    output.finish(result)
+}
+
+/// Help and version go to stdout; everything else clap says becomes an error of ours.
+fn unparsed(error: &clap::Error, json: bool) -> ExitCode {
+    let output = Output::new(json);
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => output.text(&error.to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output.finish(Err(usage("a command is missing")))
+        }
+        _ => output.finish(Err(in_our_words(&error.to_string()))),
+    }
+}
+
+/// clap's message: what is wrong, perhaps a list, perhaps tips, then the usage.
+fn in_our_words(text: &str) -> CliError {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or("the command line cannot be read");
+    let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
+    let mut tips = Vec::new();
+    for line in lines.take_while(|line| !line.starts_with("For more information")) {
+        match line
+            .strip_prefix("tip: ")
+            .or_else(|| line.starts_with("Usage: ").then_some(line))
+        {
+            Some(tip) => tips.push(tip.to_owned()),
+            None => message = format!("{message} {line}"),
+        }
+    }
+    tips.into_iter().fold(usage(&message), CliError::hint)
+}
+
+fn usage(message: &str) -> CliError {
+    CliError::new(Class::Malformed, "usage", message)
+        .hint("`warden --help` and `warden COMMAND --help` say what there is to type")
+}

@@ -1,0 +1,8 @@
+//! The commands, one file each.
+
+pub(crate) mod audit;
+pub(crate) mod ca;
+pub(crate) mod inventory;
+pub(crate) mod quickstart;
+pub(crate) mod show;
+pub(crate) mod sign;

@@ -1,0 +1,118 @@
+use crate::environment::Setup;
+use crate::error::CliError;
+use crate::output::Report;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use std::path::Path;
+use warden_core::failure::Class;
+use warden_core::file;
+use warden_core::sign::local::{CaKey, CaKeyFile, KeyKind, generate_ca_key};
+
+/// Make, show and check the local CA's key
+#[derive(Args)]
+pub(crate) struct Ca {
+    #[command(subcommand)]
+    command: CaCommand,
+}
+
+#[derive(Subcommand)]
+enum CaCommand {
+    /// Make a CA key where the configuration names one; never over anything that exists
+    ///
+    /// With `ca_passphrase_file` in the configuration the key is encrypted.
+    Init {
+        /// ed25519, ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072 or rsa-4096
+        #[arg(long = "type", value_name = "TYPE", default_value = "ed25519")]
+        kind: String,
+    },
+    /// Print the CA's public key, which hosts trust
+    Show,
+    /// Judge the CA key file: its mode, owner, links, the directories above it, and the key itself
+    Check,
+}
+
+impl Ca {
+    pub(crate) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
+        let setup = Setup::load(config)?;
+        let key_file = setup.ca_key_file()?;
+        match self.command {
+            CaCommand::Init { kind } => init(&key_file, &kind),
+            CaCommand::Show => {
+                let key = key_file.open()?;
+                Ok(Report {
+                    text: format!("{}\n", public_line(&key)),
+                    json: to_json(&key, &key_file),
+                    ..Report::default()
+                })
+            }
+            CaCommand::Check => {
+                let key = key_file
+                    .open()
+                    .map_err(|error| CliError::from(error).with_class(Class::Failed))?;
+                let public = key.public().key();
+                let text = format!(
+                    "CA key {} can be used: {} {}\n",
+                    key_file.path.display(),
+                    public.key_type(),
+                    public.fingerprint()
+                );
+                Ok(Report {
+                    text,
+                    json: to_json(&key, &key_file),
+                    ..Report::default()
+                })
+            }
+        }
+    }
+}
+
+fn init(key_file: &CaKeyFile, kind: &str) -> Result<Report, CliError> {
+    let kind = KeyKind::parse(kind).ok_or_else(|| {
+        let names = KeyKind::ALL.map(KeyKind::as_str).join(", ");
+        CliError::new(
+            Class::Malformed,
+            "key_type_unknown",
+            format!("`{kind}` is not a type of key"),
+        )
+        .hint(format!("one of {names}"))
+    })?;
+    let passphrase = match &key_file.passphrase_file {
+        Some(path) => Some(file::read_secret(path, 4096)?),
+        None => None,
+    };
+    let passphrase = passphrase
+        .as_ref()
+        .map(|secret| secret.strip_suffix(b"\n").unwrap_or(secret.as_slice()));
+    if passphrase.is_some_and(<[u8]>::is_empty) {
+        return Err(CliError::new(
+            Class::Malformed,
+            "passphrase_empty",
+            "the passphrase file is empty",
+        ));
+    }
+    generate_ca_key(&key_file.path, kind, passphrase)?;
+    let key = key_file.open()?;
+    let notes = vec![format!(
+        "made {} and {}.pub",
+        key_file.path.display(),
+        key_file.path.display()
+    )];
+    Ok(Report {
+        text: format!("{}\n", public_line(&key)),
+        json: to_json(&key, key_file),
+        notes,
+    })
+}
+
+fn public_line(key: &CaKey) -> String {
+    format!("{} warden CA", key.public().key().to_openssh())
+}
+
+fn to_json(key: &CaKey, key_file: &CaKeyFile) -> serde_json::Value {
+    json!({
+        "path": key_file.path.display().to_string(),
+        "type": key.public().key().key_type(),
+        "public_key": key.public().key().to_openssh(),
+        "ca_fingerprint": key.public().fingerprint().as_str(),
+    })
+}

@@ -1,0 +1,179 @@
+//! What the command takes from its surroundings: the clock, the home directory, variables.
+//!
+//! - The library sees none of this; here is the only place that looks.
+//! - A variable names a file, never a secret of the local CA.
+
+use crate::error::CliError;
+use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+use warden_core::certificate::UnixTime;
+use warden_core::clock::Clock;
+use warden_core::config::{Backend, CaKeyPlace, Config, MAX_CONFIG_BYTES};
+use warden_core::diagnostic::SourceText;
+use warden_core::failure::Class;
+use warden_core::file::{self, Links};
+use warden_core::inventory::InventoryPath;
+use warden_core::sign::local::CaKeyFile;
+
+/// The system's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> UnixTime {
+        // A clock before 1970 gives 1970, in which every actor's certificate has long ended.
+        UnixTime(
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+        )
+    }
+}
+
+/// Core dumps off, and no other process of this user may look into this one's memory.
+pub(crate) fn keep_secrets_out_of_core_dumps() -> Result<(), CliError> {
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .and_then(|()| {
+            rustix::process::setrlimit(
+                Resource::Core,
+                Rlimit {
+                    current: Some(0),
+                    maximum: Some(0),
+                },
+            )
+        })
+        .map_err(|error| {
+            CliError::new(
+                Class::Failed,
+                "core_dumps_on",
+                "core dumps cannot be switched off",
+            )
+            .cause(error.to_string())
+        })
+}
+
+/// A setuid binary would read the inventory and the key of one user at the wish of another.
+pub(crate) fn refuse_setuid() -> Result<(), CliError> {
+    if rustix::process::getuid() == rustix::process::geteuid()
+        && rustix::process::getgid() == rustix::process::getegid()
+    {
+        return Ok(());
+    }
+    Err(CliError::new(
+        Class::Malformed,
+        "setuid_refused",
+        "warden does not run setuid or setgid",
+    )
+    .hint("take the bit off: chmod ug-s \"$(command -v warden)\""))
+}
+
+/// What the configuration and the surroundings say together.
+pub(crate) struct Setup {
+    config: Config,
+    /// The configuration file.
+    pub(crate) config_path: PathBuf,
+    /// The inventory.
+    pub(crate) inventory: InventoryPath,
+    /// Where the journal and the stored certificates are.
+    pub(crate) state_dir: PathBuf,
+}
+
+impl Setup {
+    /// Finds and reads the configuration.
+    pub(crate) fn load(named: Option<&Path>) -> Result<Self, CliError> {
+        let path = find_config(named)?;
+        let text = file::read_text(&path, MAX_CONFIG_BYTES, Links::Follow).map_err(|error| {
+            CliError::from(error)
+                .hint("name another with --config, or begin with `warden quickstart DIR`")
+        })?;
+        let source = SourceText::new(&path, text);
+        let config = Config::from_toml(&source, home().as_deref()).map_err(|problem| {
+            CliError::from_problems("config_malformed", std::slice::from_ref(&problem))
+        })?;
+        let state_dir = match &config.state_dir {
+            Some(path) => path.clone(),
+            None => user_directory("XDG_STATE_HOME", ".local/state")
+                .ok_or_else(|| no_home("state_dir"))?
+                .join("warden"),
+        };
+        let inventory = InventoryPath::new(&config.inventory_path);
+        Ok(Self {
+            config,
+            config_path: path,
+            inventory,
+            state_dir,
+        })
+    }
+
+    /// The local CA's key file.
+    pub(crate) fn ca_key_file(&self) -> Result<CaKeyFile, CliError> {
+        let not_named = |message: String| {
+            let hint = format!(
+                "name the file as `ca_key` in {}",
+                self.config_path.display()
+            );
+            Err(CliError::new(Class::Malformed, "ca_key_not_configured", message).hint(hint))
+        };
+        let Backend::Local {
+            ca_key,
+            ca_passphrase_file,
+        } = &self.config.backend
+        else {
+            return not_named("the backend has no key file on this machine".to_owned());
+        };
+        let path = match ca_key {
+            Some(CaKeyPlace::Path(path)) => path.clone(),
+            Some(CaKeyPlace::Variable(name)) => {
+                match std::env::var_os(name).filter(|value| !value.is_empty()) {
+                    Some(path) => PathBuf::from(path),
+                    None => {
+                        return not_named(format!(
+                            "`ca_key_env` names the variable {name}, which is not set"
+                        ));
+                    }
+                }
+            }
+            None => return not_named("the configuration names no CA key".to_owned()),
+        };
+        Ok(CaKeyFile {
+            path,
+            passphrase_file: ca_passphrase_file.clone(),
+        })
+    }
+}
+
+/// `--config`, else `WARDEN_CONFIG`, else the user's own.
+fn find_config(named: Option<&Path>) -> Result<PathBuf, CliError> {
+    if let Some(path) = named {
+        return Ok(path.to_owned());
+    }
+    if let Some(path) = std::env::var_os("WARDEN_CONFIG").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(path));
+    }
+    let directory =
+        user_directory("XDG_CONFIG_HOME", ".config").ok_or_else(|| no_home("the configuration"))?;
+    Ok(directory.join("warden").join("warden.toml"))
+}
+
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME")
+        .map(PathBuf::from)
+        .filter(|home| home.is_absolute())
+}
+
+/// A directory of the XDG base directories: the variable if it is absolute, else under the home.
+fn user_directory(variable: &str, under_home: &str) -> Option<PathBuf> {
+    let set = std::env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    set.or_else(|| home().map(|home| home.join(under_home)))
+}
+
+fn no_home(what: &str) -> CliError {
+    CliError::new(
+        Class::Malformed,
+        "home_not_set",
+        format!("HOME is not set, so {what} cannot be found"),
+    )
+    .hint("name the configuration with --config FILE, and `state_dir` in it")
+}

@@ -1,0 +1,171 @@
+//! An error on its way to the user.
+
+use serde_json::json;
+use warden_core::diagnostic::Problem;
+use warden_core::failure::{Class, Failure};
+
+/// The exit status of each class. Documented in `wiki/reference/exit-codes.md`.
+pub(crate) const fn exit_status(class: Class) -> u8 {
+    match class {
+        Class::Failed => 1,
+        Class::Malformed => 2,
+        Class::Refused => 3,
+        Class::Untrusted => 4,
+        Class::Partial => 5,
+        Class::NotRecorded => 6,
+    }
+}
+
+/// Everything that is said about a failure.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    class: Class,
+    reason: &'static str,
+    message: String,
+    excerpts: Vec<Excerpt>,
+    causes: Vec<String>,
+    hints: Vec<String>,
+}
+
+/// A problem in a file, beyond its message.
+#[derive(Debug)]
+struct Excerpt {
+    message: Option<String>,
+    lines: Option<(String, String)>,
+}
+
+impl CliError {
+    /// An error of the command line itself.
+    pub(crate) fn new(class: Class, reason: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            reason,
+            message: message.into(),
+            excerpts: Vec::new(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Problems in files, each with its line.
+    pub(crate) fn from_problems(reason: &'static str, problems: &[Problem]) -> Self {
+        let Some((first, rest)) = problems.split_first() else {
+            return Self::new(Class::Malformed, reason, "something is wrong with a file");
+        };
+        let mut error = Self::new(Class::Malformed, reason, first.to_string());
+        error.excerpts.push(Excerpt {
+            message: None,
+            lines: first.excerpt(),
+        });
+        let others = rest.iter().map(|one| Excerpt {
+            message: Some(one.to_string()),
+            lines: one.excerpt(),
+        });
+        error.excerpts.extend(others);
+        for hint in problems.iter().filter_map(|one| one.hint.clone()) {
+            if !error.hints.contains(&hint) {
+                error.hints.push(hint);
+            }
+        }
+        error
+    }
+
+    /// Adds something to do.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds why it happened.
+    pub(crate) fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.causes.push(cause.into());
+        self
+    }
+
+    /// The same error as another class: a command that only checks fails with status 1.
+    pub(crate) fn with_class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// The stable token.
+    pub(crate) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    /// The exit status.
+    pub(crate) fn exit_status(&self) -> u8 {
+        exit_status(self.class)
+    }
+
+    /// The lines for a person, without the program's name.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![format!("error: {} ({})", self.message, self.reason)];
+        for excerpt in &self.excerpts {
+            if let Some(message) = &excerpt.message {
+                lines.push(format!("error: {message}"));
+            }
+            if let Some((line, caret)) = &excerpt.lines {
+                lines.push(format!("  {line}"));
+                lines.push(format!("  {caret}"));
+            }
+        }
+        lines.extend(
+            self.causes
+                .iter()
+                .map(|cause| format!("caused by: {cause}")),
+        );
+        lines.extend(self.hints.iter().map(|hint| format!("hint: {hint}")));
+        lines
+    }
+
+    /// The object for a program.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let others = self
+            .excerpts
+            .iter()
+            .filter_map(|excerpt| excerpt.message.clone());
+        let message = [self.message.clone()]
+            .into_iter()
+            .chain(others)
+            .collect::<Vec<_>>()
+            .join("; ");
+        let message = [message]
+            .into_iter()
+            .chain(self.causes.iter().cloned())
+            .collect::<Vec<_>>()
+            .join(": ");
+        json!({"error": {
+            "code": self.exit_status(),
+            "kind": self.class.as_str(),
+            "reason": self.reason,
+            "message": message,
+            "hints": self.hints,
+        }})
+    }
+}
+
+impl<F: Failure> From<F> for CliError {
+    fn from(failure: F) -> Self {
+        let mut error = Self::new(failure.class(), failure.reason(), failure.to_string());
+        let mut said = error.message.clone();
+        let mut source = std::error::Error::source(&failure);
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            // An error that shows its cause in its own text has said it already.
+            if !said.ends_with(&text) {
+                error.causes.push(text.clone());
+            }
+            said = text;
+            source = cause.source();
+        }
+        if let Some(problem) = failure.excerpt() {
+            error.excerpts.push(Excerpt {
+                message: None,
+                lines: problem.excerpt(),
+            });
+        }
+        error.hints = failure.hints();
+        error
+    }
+}

@@ -1,0 +1,176 @@
+//! The one place that prints.
+//!
+//! - stdout is data, stderr is everything else.
+//! - Whatever came from outside is escaped, so that no file name, key comment or answer of a server
+//!   can move the cursor, change colours or forge a line.
+//! - A stdout that does not take what it is given is an error, never a panic.
+
+use crate::error::CliError;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use warden_core::failure::Class;
+
+/// What a command has to say when it succeeded.
+#[derive(Default)]
+pub(crate) struct Report {
+    /// For a person; ends in a newline if it is not empty.
+    pub(crate) text: String,
+    /// For a program.
+    pub(crate) json: serde_json::Value,
+    /// Goes to stderr in text mode: warnings, and what to type next.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Where output goes, and in which form.
+pub(crate) struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether JSON was asked for.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Prints what a command gave, and turns it into an exit status.
+    pub(crate) fn finish(&self, result: Result<Report, CliError>) -> ExitCode {
+        let written = match result {
+            Ok(report) => {
+                self.notes(&report.notes);
+                let json = || format!("{}\n", report.json);
+                match self.json {
+                    true if report.json.is_null() => Ok(()),
+                    true => write_stdout(json().as_bytes()),
+                    false if report.text.is_empty() => Ok(()),
+                    false => write_stdout(escaped(&report.text).as_bytes()),
+                }
+            }
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                self.error(&error);
+                ExitCode::from(error.exit_status())
+            }
+        }
+    }
+
+    /// Prints text that is asked for in any form, such as help.
+    pub(crate) fn text(&self, text: &str) -> ExitCode {
+        match write_stdout(text.as_bytes()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                self.error(&error);
+                ExitCode::from(error.exit_status())
+            }
+        }
+    }
+
+    /// Prints notes to stderr. In JSON mode stderr is for the error object alone.
+    pub(crate) fn notes(&self, notes: &[String]) {
+        if !self.json {
+            print_stderr(notes.iter().map(String::as_str));
+        }
+    }
+
+    fn error(&self, error: &CliError) {
+        if self.json {
+            write_stderr(&format!("{}\n", error.to_json()));
+        } else {
+            let lines = error.lines();
+            print_stderr(lines.iter().map(String::as_str));
+        }
+    }
+}
+
+/// stdout, for the one command that hands a certificate to it.
+pub(crate) struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if stdout_is_closed() {
+            return Err(io::Error::new(
+                io::ErrorKind::NotConnected,
+                "stdout is closed",
+            ));
+        }
+        io::stdout().lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().lock().flush()
+    }
+}
+
+/// Whether stdout was closed when the program started. The runtime then puts `/dev/null`, open for
+/// reading and writing, in its place; a shell's `>/dev/null` is open for writing only.
+fn stdout_is_closed() -> bool {
+    let stdout = io::stdout();
+    let (Ok(found), Ok(null)) = (rustix::fs::fstat(&stdout), rustix::fs::stat("/dev/null")) else {
+        return false;
+    };
+    let same =
+        found.st_rdev == null.st_rdev && found.st_ino == null.st_ino && found.st_dev == null.st_dev;
+    same && rustix::fs::fcntl_getfl(&stdout)
+        .is_ok_and(|flags| flags.contains(rustix::fs::OFlags::RDWR))
+}
+
+fn write_stdout(bytes: &[u8]) -> Result<(), CliError> {
+    let mut stdout = Stdout;
+    stdout
+        .write_all(bytes)
+        .and_then(|()| stdout.flush())
+        .map_err(|error| {
+            CliError::new(
+                Class::Failed,
+                "not_delivered",
+                "stdout did not take the output",
+            )
+            .cause(error.to_string())
+        })
+}
+
+fn print_stderr<'a>(lines: impl Iterator<Item = &'a str>) {
+    let text: String = lines
+        .map(|line| format!("warden: {}\n", escaped(line).replace('\n', "\\n")))
+        .collect();
+    write_stderr(&text);
+}
+
+fn write_stderr(text: &str) {
+    // When stderr is gone there is nobody left to tell; the exit status still says it.
+    drop(io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// Makes control characters and direction marks visible; newline and tab stay.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        match c {
+            '\n' | '\t' => out.push(c),
+            c if c.is_control() || hidden => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn nothing_can_move_the_cursor_or_turn_the_line_around() {
+        assert_eq!(
+            escaped("a\x1b[31m\u{202e}\r\x07b\u{9b}"),
+            "a\\u{1b}[31m\\u{202e}\\u{d}\\u{7}b\\u{9b}"
+        );
+        assert_eq!(escaped("é\tx\n"), "é\tx\n");
+    }
+}

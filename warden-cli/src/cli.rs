@@ -40,6 +40,8 @@ enum Command {
     Audit(commands::audit::Audit),
     /// Make, show and check the local CA's key
     Ca(commands::ca::Ca),
+    /// Check the OpenBao backend, and print the roles it should have
+    Backend(commands::backend::Backend),
     /// Make everything in a new directory and issue a first certificate
     Quickstart(commands::quickstart::Quickstart),
 }
@@ -61,6 +63,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Inventory(command) => command.run(config),
         Command::Audit(command) => command.run(config),
         Command::Ca(command) => command.run(config),
+        Command::Backend(command) => command.run(config),
         Command::Quickstart(command) => command.run(),
     });
     output.finish(result)

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod audit;
+pub(crate) mod backend;
 pub(crate) mod ca;
 pub(crate) mod inventory;
 pub(crate) mod quickstart;

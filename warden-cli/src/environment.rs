@@ -3,18 +3,21 @@
 //! - The library sees none of this; here is the only place that looks.
 //! - A variable names a file, never a secret of the local CA.
 
+use crate::credential::credential;
 use crate::error::CliError;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use warden_core::certificate::UnixTime;
 use warden_core::clock::Clock;
-use warden_core::config::{Backend, CaKeyPlace, Config, MAX_CONFIG_BYTES};
+use warden_core::config::{Backend, CaKeyPlace, Config, Local, MAX_CONFIG_BYTES, Vault};
 use warden_core::diagnostic::SourceText;
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
 use warden_core::inventory::InventoryPath;
-use warden_core::sign::local::CaKeyFile;
+use warden_core::sign::SigningBackend;
+use warden_core::sign::local::{CaKeyFile, LocalCa};
+use warden_core::sign::openbao::OpenBao;
 
 /// The system's clock.
 pub(crate) struct SystemClock;
@@ -105,6 +108,35 @@ impl Setup {
         })
     }
 
+    /// What signs.
+    pub(crate) fn backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
+        match self.config.backend {
+            Backend::Vault => {
+                let vault = self.vault()?;
+                Ok(Box::new(OpenBao::new(
+                    vault.settings.clone(),
+                    credential(&vault.credential)?,
+                )))
+            }
+            _ => Ok(Box::new(LocalCa::new(self.ca_key_file()?))),
+        }
+    }
+
+    /// The OpenBao or Vault server.
+    pub(crate) fn vault(&self) -> Result<&Vault, CliError> {
+        self.config.vault.as_ref().ok_or_else(|| {
+            CliError::new(
+                Class::Malformed,
+                "vault_not_configured",
+                "the configuration has no [vault] table",
+            )
+            .hint(format!(
+                "add [vault] with at least `addr` to {}",
+                self.config_path.display()
+            ))
+        })
+    }
+
     /// The local CA's key file.
     pub(crate) fn ca_key_file(&self) -> Result<CaKeyFile, CliError> {
         let not_named = |message: String| {
@@ -114,13 +146,10 @@ impl Setup {
             );
             Err(CliError::new(Class::Malformed, "ca_key_not_configured", message).hint(hint))
         };
-        let Backend::Local {
+        let Local {
             ca_key,
             ca_passphrase_file,
-        } = &self.config.backend
-        else {
-            return not_named("the backend has no key file on this machine".to_owned());
-        };
+        } = &self.config.local;
         let path = match ca_key {
             Some(CaKeyPlace::Path(path)) => path.clone(),
             Some(CaKeyPlace::Variable(name)) => {

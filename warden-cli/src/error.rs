@@ -1,5 +1,6 @@
 //! An error on its way to the user.
 
+use crate::output::Report;
 use serde_json::json;
 use warden_core::diagnostic::Problem;
 use warden_core::failure::{Class, Failure};
@@ -25,6 +26,7 @@ pub(crate) struct CliError {
     excerpts: Vec<Excerpt>,
     causes: Vec<String>,
     hints: Vec<String>,
+    report: Option<Box<Report>>,
 }
 
 /// A problem in a file, beyond its message.
@@ -44,6 +46,7 @@ impl CliError {
             excerpts: Vec::new(),
             causes: Vec::new(),
             hints: Vec::new(),
+            report: None,
         }
     }
 
@@ -74,6 +77,17 @@ impl CliError {
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Adds what the command has to say all the same; it goes to stdout.
+    pub(crate) fn with_report(mut self, report: Report) -> Self {
+        self.report = Some(Box::new(report));
+        self
+    }
+
+    /// What the command has to say all the same.
+    pub(crate) fn report(&self) -> Option<&Report> {
+        self.report.as_deref()
     }
 
     /// Adds why it happened.

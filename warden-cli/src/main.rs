@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod credential;
 mod environment;
 mod error;
 mod output;

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use warden_core::failure::Class;
 
 /// What a command has to say when it succeeded.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Report {
     /// For a person; ends in a newline if it is not empty.
     pub(crate) text: String,
@@ -38,25 +38,29 @@ impl Output {
 
     /// Prints what a command gave, and turns it into an exit status.
     pub(crate) fn finish(&self, result: Result<Report, CliError>) -> ExitCode {
-        let written = match result {
-            Ok(report) => {
-                self.notes(&report.notes);
-                let json = || format!("{}\n", report.json);
-                match self.json {
-                    true if report.json.is_null() => Ok(()),
-                    true => write_stdout(json().as_bytes()),
-                    false if report.text.is_empty() => Ok(()),
-                    false => write_stdout(escaped(&report.text).as_bytes()),
-                }
-            }
-            Err(error) => Err(error),
+        let error = match result {
+            Ok(report) => self.report(&report).err(),
+            Err(error) => match error.report().map(|report| self.report(report)) {
+                Some(Err(unwritten)) => Some(unwritten),
+                _ => Some(error),
+            },
         };
-        match written {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
+        match error {
+            None => ExitCode::SUCCESS,
+            Some(error) => {
                 self.error(&error);
                 ExitCode::from(error.exit_status())
             }
+        }
+    }
+
+    fn report(&self, report: &Report) -> Result<(), CliError> {
+        self.notes(&report.notes);
+        match self.json {
+            true if report.json.is_null() => Ok(()),
+            true => write_stdout(format!("{}\n", report.json).as_bytes()),
+            false if report.text.is_empty() => Ok(()),
+            false => write_stdout(escaped(&report.text).as_bytes()),
         }
     }
 

@@ -5,6 +5,10 @@
 //! - Relative paths start at the file's own directory, so that it means the same from everywhere.
 //! - Reading it looks at nothing else: the caller finds the file and resolves variables.
 
+mod vault;
+
+pub use vault::{CredentialPlace, Vault};
+
 use crate::diagnostic::{Problem, SourceText};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -16,8 +20,12 @@ pub const MAX_CONFIG_BYTES: usize = 256 * 1024;
 /// A configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where the CA key is.
+    /// What signs.
     pub backend: Backend,
+    /// The local CA's key, whether or not it is what signs.
+    pub local: Local,
+    /// The OpenBao or Vault server, whether or not it is what signs.
+    pub vault: Option<Vault>,
     /// The inventory: a directory or a single file.
     pub inventory_path: PathBuf,
     /// Where the journal and the stored certificates are; `None` for the user's default.
@@ -25,16 +33,22 @@ pub struct Config {
 }
 
 /// What signs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Backend {
     /// A CA key in a file on this machine.
-    Local {
-        /// Where the key is; `None` if the configuration does not say.
-        ca_key: Option<CaKeyPlace>,
-        /// The file with its passphrase.
-        ca_passphrase_file: Option<PathBuf>,
-    },
+    Local,
+    /// The SSH engine of OpenBao or Vault.
+    Vault,
+}
+
+/// A CA key in a file on this machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Local {
+    /// Where the key is; `None` if the configuration does not say.
+    pub ca_key: Option<CaKeyPlace>,
+    /// The file with its passphrase.
+    pub ca_passphrase_file: Option<PathBuf>,
 }
 
 /// Where a CA key file is named.
@@ -55,6 +69,7 @@ struct Table {
     ca_passphrase_file: Option<Spanned<String>>,
     inventory_path: Option<Spanned<String>>,
     state_dir: Option<Spanned<String>>,
+    vault: Option<vault::VaultTable>,
 }
 
 impl Config {
@@ -68,16 +83,25 @@ impl Config {
             Some(at) => source.problem(&at, error.message()),
             None => source.problem_of_file(error.message()),
         })?;
-        if let Some(name) = table
+        let backend = match table
             .backend
             .as_ref()
-            .filter(|name| name.get_ref() != "local")
+            .map(|name| (name.get_ref().as_str(), name))
         {
-            let message = format!("backend `{}` is not known", name.get_ref());
-            return Err(source
-                .problem(&name.span(), message)
-                .with_hint("backend = \"local\" is what this version has"));
-        }
+            None | Some(("local", _)) => Backend::Local,
+            Some(("vault", _)) if table.vault.is_some() => Backend::Vault,
+            Some(("vault", name)) => {
+                return Err(
+                    problem(source, name, "backend `vault` needs a [vault] table")
+                        .with_hint("add [vault] with at least `addr`"),
+                );
+            }
+            Some((other, name)) => {
+                let message = format!("backend `{other}` is not known");
+                return Err(problem(source, name, message)
+                    .with_hint("it is `local` or `vault` (which means OpenBao too)"));
+            }
+        };
         let path = |text: &Option<Spanned<String>>| {
             text.as_ref()
                 .map(|text| resolve(source, text, home))
@@ -100,14 +124,23 @@ impl Config {
             .unwrap_or(Path::new(""))
             .join("inventory");
         Ok(Self {
-            backend: Backend::Local {
+            backend,
+            local: Local {
                 ca_key,
                 ca_passphrase_file: path(&table.ca_passphrase_file)?,
             },
+            vault: table
+                .vault
+                .map(|table| vault::Reader { source, home }.vault(table))
+                .transpose()?,
             inventory_path: path(&table.inventory_path)?.unwrap_or(beside),
             state_dir: path(&table.state_dir)?,
         })
     }
+}
+
+fn problem<T>(source: &SourceText, at: &Spanned<T>, message: impl Into<String>) -> Problem {
+    source.problem(&at.span(), message)
 }
 
 fn resolve(

@@ -29,4 +29,5 @@ pub mod inventory;
 pub mod issue;
 pub mod journal;
 pub mod request;
+pub mod secret;
 pub mod sign;

@@ -8,6 +8,7 @@
 
 mod check;
 pub mod local;
+pub mod openbao;
 
 pub use check::Mismatch;
 
@@ -15,6 +16,7 @@ use crate::authorize::Authorization;
 use crate::certificate::{CaPublicKey, Fingerprint, Parsed, Serial, UnixTime, Validity};
 use crate::clock::Clock;
 use crate::failure::{Class, Failure};
+use crate::inventory::ActorName;
 
 /// How far a local signer's clock may differ from ours, in seconds: the two are one clock, and a
 /// second may pass on either side of the signature.
@@ -40,11 +42,31 @@ pub trait SigningBackend {
     /// How far this backend's clock may differ from ours, in seconds.
     fn clock_skew(&self) -> u64;
 
+    /// Whose key id its certificates carry.
+    fn key_id_rule(&self) -> KeyIdRule {
+        KeyIdRule::Actor
+    }
+
+    /// What to change at the signer when its certificate for `actor` differs for this reason.
+    fn mismatch_hint(&self, _actor: &ActorName, _reason: &'static str) -> Option<String> {
+        None
+    }
+
     /// Signs. `now` is the moment the authorization is sent.
     ///
     /// # Errors
     /// If the backend cannot sign, or will not.
     fn sign(&self, authorization: &Authorization, now: UnixTime) -> Result<Reply, BackendError>;
+}
+
+/// Which key id is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyIdRule {
+    /// The actor's name, and nothing else.
+    Actor,
+    /// Any printable text of 1 to 256 bytes: the signer's role makes it. For a team whose roles
+    /// cannot be changed yet; every record says so.
+    AnyPrintable,
 }
 
 /// The CA a certificate must come from.
@@ -133,29 +155,37 @@ pub enum SignError {
     #[error(transparent)]
     Backend(#[from] BackendError),
     /// What came back is not what was authorized.
-    #[error(transparent)]
-    Mismatch(#[from] Mismatch),
+    #[error("{mismatch}")]
+    Mismatch {
+        /// The difference.
+        #[source]
+        mismatch: Mismatch,
+        /// What to change at the signer.
+        hint: Option<String>,
+    },
 }
 
 impl Failure for SignError {
     fn class(&self) -> Class {
         match self {
             Self::Backend(error) => error.class(),
-            Self::Mismatch(error) => error.class(),
+            Self::Mismatch { mismatch, .. } => mismatch.class(),
         }
     }
 
     fn reason(&self) -> &'static str {
         match self {
             Self::Backend(error) => error.reason(),
-            Self::Mismatch(error) => error.reason(),
+            Self::Mismatch { mismatch, .. } => mismatch.reason(),
         }
     }
 
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Backend(error) => error.hints(),
-            Self::Mismatch(error) => error.hints(),
+            Self::Mismatch { mismatch, hint } => {
+                hint.iter().cloned().chain(mismatch.hints()).collect()
+            }
         }
     }
 }
@@ -214,8 +244,12 @@ fn attempt(
         sent,
         received: clock.now(),
         skew: backend.clock_skew(),
+        key_id: backend.key_id_rule(),
     };
-    Ok(expected.certificate(&reply)?)
+    expected.certificate(&reply).map_err(|mismatch| {
+        let hint = backend.mismatch_hint(authorization.actor(), mismatch.reason());
+        SignError::Mismatch { mismatch, hint }
+    })
 }
 
 impl SignedCertificate {
@@ -232,6 +266,11 @@ impl SignedCertificate {
     /// When it is valid.
     pub fn validity(&self) -> Validity {
         self.validity
+    }
+
+    /// The key id in the certificate: the actor's name, unless the signer's role makes it.
+    pub fn key_id(&self) -> String {
+        String::from_utf8_lossy(self.certificate.key_id()).into_owned()
     }
 
     /// The CA that signed.

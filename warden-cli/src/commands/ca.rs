@@ -7,6 +7,7 @@ use std::path::Path;
 use warden_core::failure::Class;
 use warden_core::file;
 use warden_core::sign::local::{CaKey, CaKeyFile, KeyKind, generate_ca_key};
+use warden_core::sign::openbao;
 
 /// Make, show and check the local CA's key
 #[derive(Args)]
@@ -27,6 +28,11 @@ enum CaCommand {
     },
     /// Print the CA's public key, which hosts trust
     Show,
+    /// Print the line that pins the CA key of the OpenBao engine
+    ///
+    /// The engine gives its key to anybody, without a token. Compare the fingerprint with one you
+    /// know before you put the line into the configuration.
+    Pin,
     /// Judge the CA key file: its mode, owner, links, the directories above it, and the key itself
     Check,
 }
@@ -34,10 +40,13 @@ enum CaCommand {
 impl Ca {
     pub(crate) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
         let setup = Setup::load(config)?;
+        if let CaCommand::Pin = self.command {
+            return pin(&setup);
+        }
         let key_file = setup.ca_key_file()?;
         match self.command {
             CaCommand::Init { kind } => init(&key_file, &kind),
-            CaCommand::Show => {
+            CaCommand::Show | CaCommand::Pin => {
                 let key = key_file.open()?;
                 Ok(Report {
                     text: format!("{}\n", public_line(&key)),
@@ -64,6 +73,40 @@ impl Ca {
             }
         }
     }
+}
+
+fn pin(setup: &Setup) -> Result<Report, CliError> {
+    let vault = setup.vault()?;
+    let key = openbao::public_key(&vault.settings)?;
+    let line = format!("ca_fingerprint = \"{}\"", key.fingerprint());
+    let json = json!({
+        "public_key": key.key().to_openssh(),
+        "ca_fingerprint": key.fingerprint().as_str(),
+        "pinned": vault.settings.ca_fingerprint.as_ref().map(|pinned| pinned.as_str()),
+    });
+    let state = match &vault.settings.ca_fingerprint {
+        Some(pinned) if pinned == key.fingerprint() => {
+            "this is the key that is pinned already".to_owned()
+        }
+        Some(pinned) => format!("the configuration pins another key, {pinned}"),
+        None => format!(
+            "compare it with a key you know, then put the line under [vault] in {}",
+            setup.config_path.display()
+        ),
+    };
+    let notes = vec![
+        format!(
+            "the engine at {} has the CA key {}",
+            vault.settings.address.as_str(),
+            key.key().to_openssh()
+        ),
+        state,
+    ];
+    Ok(Report {
+        text: format!("{line}\n"),
+        json,
+        notes,
+    })
 }
 
 fn init(key_file: &CaKeyFile, kind: &str) -> Result<Report, CliError> {

@@ -17,7 +17,6 @@ use warden_core::inventory::ActorName;
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::{FileJournal, IssuedCertificate, record_failed};
 use warden_core::request::CertificateRequest;
-use warden_core::sign::local::LocalCa;
 
 /// Sign a public key for an actor and print the certificate
 ///
@@ -114,13 +113,13 @@ impl Sign {
         let prepare = || -> Result<_, CliError> {
             let request = self.request(actor.clone())?;
             let place = CertificateFile::prepare(&setup.state_dir, &actor)?;
-            Ok((request, place, LocalCa::new(setup.ca_key_file()?)))
+            Ok((request, place, setup.backend()?))
         };
         let (request, place, backend) =
             prepare().map_err(|error| recorded(error, &journal, &actor))?;
         let issuer = Issuer {
             inventory: &setup.inventory,
-            backend: &backend,
+            backend: &*backend,
             journal: &journal,
             clock: &SystemClock,
         };

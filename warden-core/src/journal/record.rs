@@ -168,7 +168,7 @@ impl Entry {
         let validity = signed.validity();
         let facts = Facts {
             serial: Some(signed.serial().to_string()),
-            key_id: Some(signed.authorization().actor().to_string()),
+            key_id: Some(signed.key_id()),
             valid_after: Some(validity.after().to_string()),
             valid_before: Some(validity.before().to_string()),
             ca_fingerprint: Some(signed.ca_fingerprint().to_string()),

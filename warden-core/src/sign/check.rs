@@ -6,7 +6,7 @@
 //!   unnamed can hide in them; then the signature over the bytes as they came.
 //! - The window is what was asked, give or take the skew of the two clocks.
 
-use super::{Reply, TrustedCa};
+use super::{KeyIdRule, Reply, TrustedCa};
 use crate::authorize::Authorization;
 use crate::certificate::{
     CaPublicKey, CertificateError, Parsed, PublicKey, Serial, Ttl, UnixTime, Validity,
@@ -169,6 +169,7 @@ pub(super) struct Expected<'a> {
     pub(super) received: UnixTime,
     /// In seconds.
     pub(super) skew: u64,
+    pub(super) key_id: KeyIdRule,
 }
 
 impl Expected<'_> {
@@ -207,7 +208,11 @@ impl Expected<'_> {
                 expected,
             });
         }
-        if found.key_id() != wanted.actor().as_str().as_bytes() {
+        let accepted = match self.key_id {
+            KeyIdRule::Actor => found.key_id() == wanted.actor().as_str().as_bytes(),
+            KeyIdRule::AnyPrintable => is_printable(found.key_id()),
+        };
+        if !accepted {
             return Err(Mismatch::KeyId {
                 found: lossy(found.key_id()),
                 expected: wanted.actor().to_string(),
@@ -366,6 +371,14 @@ impl Expected<'_> {
         }
         Ok(())
     }
+}
+
+/// 1 to 256 bytes that cannot forge a log line or move a cursor.
+fn is_printable(key_id: &[u8]) -> bool {
+    (1..=256).contains(&key_id.len())
+        && key_id
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() || *byte == b' ')
 }
 
 /// Whether an option's data holds this value; the empty value is a flag with no data.

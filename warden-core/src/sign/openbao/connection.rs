@@ -1,0 +1,352 @@
+//! HTTP to OpenBao, by a client of our own making.
+//!
+//! - No redirect is followed: a client that follows one takes the token along to another host.
+//! - The environment is not asked: no proxy, no TLS switch, no address. TLS is 1.2 or later and
+//!   always verified; there is no way to turn that off.
+//! - Answers are read piece by piece up to a limit, and everything together ends at one deadline.
+//! - Built only when the first request is made, so that a local CA never pays for it.
+
+use super::exchange::ExchangeError;
+use super::settings::{PlainHttp, Settings};
+use crate::file::{self, Links};
+use crate::secret::Secret;
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Method, Proxy, redirect, tls};
+use rustify::errors::ClientError;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// The largest answer, in bytes. A certificate of 256 principals takes 30 KiB.
+const MAX_ANSWER_BYTES: usize = 256 * 1024;
+
+/// The largest PEM file, in bytes.
+const MAX_PEM_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where systems keep the CAs they trust: Debian, Red Hat, SUSE, and the rest.
+const SYSTEM_CAS: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// A connection to the server of some settings.
+pub(super) struct Connection {
+    client: Client,
+    runtime: tokio::runtime::Runtime,
+    base: String,
+    namespace: Option<HeaderValue>,
+    timeout: Duration,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("base", &self.base)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One request.
+pub(super) struct Request<'a> {
+    pub(super) method: Method,
+    /// Below `/v1/`.
+    pub(super) path: &'a str,
+    pub(super) body: Vec<u8>,
+    pub(super) token: Option<&'a Secret>,
+}
+
+/// A whole answer.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+impl Connection {
+    /// Prepares a client; nothing is sent yet.
+    pub(super) fn new(settings: &Settings) -> Result<Self, ExchangeError> {
+        let wrong = |detail: String| ExchangeError::Request { detail };
+        let client = client_builder(settings)?
+            .build()
+            .map_err(|error| wrong(error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(|error| wrong(error.to_string()))?;
+        let namespace = settings
+            .namespace
+            .as_ref()
+            .map(|name| HeaderValue::from_str(name.as_str()))
+            .transpose();
+        Ok(Self {
+            client,
+            runtime,
+            base: settings.address.as_str().to_owned(),
+            namespace: namespace.map_err(|error| wrong(error.to_string()))?,
+            timeout: settings.timeout,
+        })
+    }
+
+    /// When an operation that begins now must have ended.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// Sends one request and reads the whole answer, whatever its status.
+    pub(super) fn answer(
+        &self,
+        request: Request<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, ExchangeError> {
+        self.runtime.block_on(self.answer_async(request, deadline))
+    }
+
+    /// Sends one request; any status but 200 to 208 is an error.
+    pub(super) fn success(
+        &self,
+        request: Request<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        self.runtime.block_on(self.success_async(request, deadline))
+    }
+
+    /// Executes an endpoint that `vaultrs` declares, over this connection.
+    pub(super) fn execute<E: rustify::Endpoint>(
+        &self,
+        endpoint: &E,
+        token: Option<&Secret>,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        let call = Call {
+            connection: self,
+            token,
+            deadline,
+            failure: Mutex::new(None),
+        };
+        match self.runtime.block_on(endpoint.exec(&call)) {
+            Ok(result) => Ok(result.raw()),
+            // What the endpoint library makes of a failure has lost its kind; ours is kept beside.
+            Err(error) => Err(call.failure.into_inner().ok().flatten().unwrap_or_else(|| {
+                ExchangeError::Request {
+                    detail: error.to_string(),
+                }
+            })),
+        }
+    }
+
+    async fn success_async(
+        &self,
+        request: Request<'_>,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        let Parts {
+            answer,
+            location,
+            retry_after,
+        } = self.parts(request, deadline).await?;
+        if rustify::client::HTTP_SUCCESS_CODES.contains(&answer.status) {
+            return Ok(answer.body);
+        }
+        Err(ExchangeError::from_status(
+            answer.status,
+            &answer.body,
+            location.as_deref(),
+            retry_after,
+        ))
+    }
+
+    async fn answer_async(
+        &self,
+        request: Request<'_>,
+        deadline: Instant,
+    ) -> Result<Answer, ExchangeError> {
+        let Parts {
+            answer, location, ..
+        } = self.parts(request, deadline).await?;
+        if (300..400).contains(&answer.status) {
+            return Err(ExchangeError::from_status(
+                answer.status,
+                &[],
+                location.as_deref(),
+                None,
+            ));
+        }
+        Ok(answer)
+    }
+
+    async fn parts(&self, request: Request<'_>, deadline: Instant) -> Result<Parts, ExchangeError> {
+        let timeout = ExchangeError::Timeout {
+            limit: self.timeout,
+        };
+        let left = deadline
+            .checked_duration_since(Instant::now())
+            .ok_or(timeout.clone())?;
+        tokio::time::timeout(left, self.send(request))
+            .await
+            .map_err(|_| timeout)?
+    }
+
+    async fn send(&self, request: Request<'_>) -> Result<Parts, ExchangeError> {
+        let lost = |error: reqwest::Error| ExchangeError::from_client(&error, self.timeout);
+        let mut headers = HeaderMap::new();
+        headers.insert("X-Vault-Request", HeaderValue::from_static("true"));
+        if let Some(namespace) = &self.namespace {
+            headers.insert("X-Vault-Namespace", namespace.clone());
+        }
+        if let Some(token) = request.token {
+            let mut value =
+                HeaderValue::from_str(token.expose()).map_err(|_| ExchangeError::Request {
+                    detail: "the token cannot be a header".to_owned(),
+                })?;
+            value.set_sensitive(true);
+            headers.insert("X-Vault-Token", value);
+        }
+        let url = format!("{}/v1/{}", self.base, request.path);
+        let sent = self
+            .client
+            .request(request.method, url)
+            .headers(headers)
+            .body(request.body)
+            .send()
+            .await;
+        let mut response = sent.map_err(lost)?;
+        let header = |name| {
+            response
+                .headers()
+                .get(name)
+                .and_then(|value: &HeaderValue| value.to_str().ok())
+        };
+        let location = header("location").map(str::to_owned);
+        let retry_after = header("retry-after")
+            .and_then(|text| text.parse().ok())
+            .map(Duration::from_secs);
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(lost)? {
+            if body.len() + piece.len() > MAX_ANSWER_BYTES {
+                return Err(ExchangeError::TooLarge {
+                    limit: MAX_ANSWER_BYTES,
+                });
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(Parts {
+            answer: Answer {
+                status: response.status().as_u16(),
+                body,
+            },
+            location,
+            retry_after,
+        })
+    }
+}
+
+struct Parts {
+    answer: Answer,
+    location: Option<String>,
+    retry_after: Option<Duration>,
+}
+
+/// Everything that makes the client safe.
+fn client_builder(settings: &Settings) -> Result<ClientBuilder, ExchangeError> {
+    let wrong = |detail: String| ExchangeError::Request { detail };
+    let mut builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .tls_version_min(tls::Version::TLS_1_2)
+        .connect_timeout(settings.timeout)
+        .user_agent(concat!("warden/", env!("CARGO_PKG_VERSION")));
+    if settings.address.plain_http() == PlainHttp::No {
+        builder = builder
+            .https_only(true)
+            .tls_certs_only(trusted_cas(settings)?);
+    } else {
+        // Without this the client would load the system's CAs for nothing.
+        builder = builder.tls_certs_only(Vec::new());
+    }
+    if let Some(path) = &settings.tls_client_file {
+        let pem = file::read_secret(path, MAX_PEM_BYTES)
+            .map_err(|error| wrong(format!("vault.client_cert: {error}")))?;
+        let identity = Identity::from_pem(&pem)
+            .map_err(|error| wrong(format!("vault.client_cert {}: {error}", path.display())))?;
+        builder = builder.identity(identity);
+    }
+    if let Some(proxy) = &settings.proxy {
+        builder = builder
+            .proxy(Proxy::all(proxy).map_err(|error| wrong(format!("vault.proxy: {error}")))?);
+    }
+    Ok(builder)
+}
+
+/// The CAs of `vault.ca_cert`, else those of the system.
+fn trusted_cas(settings: &Settings) -> Result<Vec<Certificate>, ExchangeError> {
+    let wrong = |detail: String| ExchangeError::Request { detail };
+    let system = || SYSTEM_CAS.iter().map(Path::new).find(|path| path.is_file());
+    let path = settings
+        .tls_ca_file
+        .as_deref()
+        .or_else(system)
+        .ok_or_else(|| {
+            wrong("this system has no list of trusted CAs; name one as `vault.ca_cert`".to_owned())
+        })?;
+    let pem = file::read_bounded(path, MAX_PEM_BYTES, Links::Follow)
+        .map_err(|error| wrong(error.to_string()))?;
+    let found = Certificate::from_pem_bundle(&pem)
+        .map_err(|error| wrong(format!("{}: {error}", path.display())))?;
+    if found.is_empty() {
+        return Err(wrong(format!("{} holds no certificate", path.display())));
+    }
+    Ok(found)
+}
+
+/// One call of an endpoint, through our client.
+struct Call<'a> {
+    connection: &'a Connection,
+    token: Option<&'a Secret>,
+    deadline: Instant,
+    failure: Mutex<Option<ExchangeError>>,
+}
+
+#[async_trait::async_trait]
+impl rustify::client::Client for Call<'_> {
+    async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<http::Response<Vec<u8>>, ClientError> {
+        let (parts, body) = request.into_parts();
+        let path = parts
+            .uri
+            .path_and_query()
+            .map_or("", http::uri::PathAndQuery::as_str)
+            .trim_start_matches('/')
+            .to_owned();
+        let request = Request {
+            method: parts.method,
+            path: &path,
+            body,
+            token: self.token,
+        };
+        let failed = |error: ExchangeError| {
+            let shown = error.to_string();
+            if let Ok(mut slot) = self.failure.lock() {
+                *slot = Some(error);
+            }
+            ClientError::ServerResponseError {
+                code: 0,
+                content: Some(shown),
+            }
+        };
+        let body = self
+            .connection
+            .success_async(request, self.deadline)
+            .await
+            .map_err(failed)?;
+        Ok(http::Response::new(body))
+    }
+
+    fn base(&self) -> &str {
+        &self.connection.base
+    }
+}

@@ -1,0 +1,244 @@
+//! How warden proves itself to OpenBao.
+//!
+//! - A token that was given costs no request. After a 403 it is looked up and renewed, once.
+//! - A token that warden made by a login is revoked when it is done with.
+//! - A secret is never in an error, a record, an argument or a child's environment.
+
+use super::connection::{Connection, Request};
+use super::exchange::ExchangeError;
+use super::settings::PathName;
+use crate::secret::Secret;
+use reqwest::Method;
+use serde::Deserialize;
+use std::time::Instant;
+use vaultrs::api::auth::{approle, cert, oidc};
+use vaultrs::api::sys::requests::UnwrapRequest;
+use vaultrs::api::token::requests::{RenewTokenSelfRequest, RevokeTokenSelfRequest};
+use zeroize::Zeroizing;
+
+/// A credential.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Credential {
+    /// A token somebody else made and will end.
+    Token(Secret),
+    /// An AppRole login.
+    AppRole {
+        /// Where AppRole is mounted.
+        mount: PathName,
+        /// The role id, which is no secret.
+        role_id: String,
+        /// The secret id, or the token that unwraps it.
+        secret_id: Secret,
+        /// Whether `secret_id` is response-wrapped.
+        wrapped: bool,
+    },
+    /// A login with a signed JWT of a service.
+    Jwt {
+        /// Where the method is mounted.
+        mount: PathName,
+        /// The role.
+        role: String,
+        /// The JWT.
+        jwt: Secret,
+    },
+    /// A login with the TLS client certificate.
+    TlsCertificate {
+        /// Where the method is mounted.
+        mount: PathName,
+        /// The name of the certificate role.
+        name: String,
+    },
+}
+
+/// A token to work with.
+pub(super) enum Token<'a> {
+    /// It was given, and stays.
+    Given(&'a Secret),
+    /// It was made by a login, and is revoked at the end.
+    Made(Secret),
+}
+
+impl Token<'_> {
+    pub(super) fn secret(&self) -> &Secret {
+        match self {
+            Self::Given(secret) => secret,
+            Self::Made(secret) => secret,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct LoggedIn {
+    auth: Auth,
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    client_token: String,
+}
+
+#[derive(Deserialize)]
+struct Unwrapped {
+    data: WrappedSecretId,
+}
+
+#[derive(Deserialize)]
+struct WrappedSecretId {
+    secret_id: String,
+}
+
+impl Credential {
+    /// A token to work with: the one given, or one made by a login.
+    pub(super) fn token(
+        &self,
+        connection: &Connection,
+        deadline: Instant,
+    ) -> Result<Token<'_>, ExchangeError> {
+        let answer = match self {
+            Self::Token(secret) => return Ok(Token::Given(secret)),
+            Self::AppRole {
+                mount,
+                role_id,
+                secret_id,
+                wrapped,
+            } => {
+                let unwrapped;
+                let secret_id = if *wrapped {
+                    unwrapped = unwrap(connection, secret_id, deadline)?;
+                    &unwrapped
+                } else {
+                    secret_id
+                };
+                let request = approle::requests::LoginWithApproleRequest {
+                    mount: mount.as_str().to_owned(),
+                    role_id: role_id.clone(),
+                    secret_id: secret_id.expose().to_owned(),
+                };
+                connection.execute(&request, None, deadline)?
+            }
+            Self::Jwt { mount, role, jwt } => {
+                let request = oidc::requests::JWTLoginRequest {
+                    mount: mount.as_str().to_owned(),
+                    jwt: jwt.expose().to_owned(),
+                    role: Some(role.clone()),
+                };
+                connection.execute(&request, None, deadline)?
+            }
+            Self::TlsCertificate { mount, name } => {
+                let request = cert::requests::LoginRequest {
+                    mount: mount.as_str().to_owned(),
+                    cert_name: name.clone(),
+                };
+                connection.execute(&request, None, deadline)?
+            }
+        };
+        let answer = Zeroizing::new(answer);
+        let found: LoggedIn = serde_json::from_slice(&answer)
+            .map_err(|_| not_understood("no token in the login's answer"))?;
+        secret(found.auth.client_token).map(Token::Made)
+    }
+
+    /// Whether a login makes the token.
+    pub fn is_login(&self) -> bool {
+        !matches!(self, Self::Token(_))
+    }
+
+    /// The word for this kind of credential.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "token",
+            Self::AppRole { .. } => "approle",
+            Self::Jwt { .. } => "jwt",
+            Self::TlsCertificate { .. } => "cert",
+        }
+    }
+}
+
+fn not_understood(detail: &str) -> ExchangeError {
+    ExchangeError::NotUnderstood {
+        detail: detail.to_owned(),
+    }
+}
+
+fn secret(text: String) -> Result<Secret, ExchangeError> {
+    Secret::new(Zeroizing::new(text.into_bytes()))
+        .ok_or_else(|| not_understood("a secret that cannot be one"))
+}
+
+/// Exchanges a wrapping token for the secret id inside; it works once.
+fn unwrap(
+    connection: &Connection,
+    wrapping: &Secret,
+    deadline: Instant,
+) -> Result<Secret, ExchangeError> {
+    let answer = Zeroizing::new(connection.execute(
+        &UnwrapRequest { token: None },
+        Some(wrapping),
+        deadline,
+    )?);
+    let found: Unwrapped = serde_json::from_slice(&answer)
+        .map_err(|_| not_understood("no secret_id in the wrapped answer"))?;
+    secret(found.data.secret_id)
+}
+
+/// What a token says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct TokenState {
+    /// Seconds left; zero for a token without an end.
+    pub ttl: u64,
+    /// Whether it can be renewed.
+    #[serde(default)]
+    pub renewable: bool,
+    /// Its policies.
+    #[serde(default)]
+    pub policies: Vec<String>,
+}
+
+/// Looks up the token used.
+pub(super) fn look_up(
+    connection: &Connection,
+    token: &Secret,
+    deadline: Instant,
+) -> Result<TokenState, ExchangeError> {
+    #[derive(Deserialize)]
+    struct Found {
+        data: TokenState,
+    }
+    let request = Request {
+        method: Method::GET,
+        path: "auth/token/lookup-self",
+        body: Vec::new(),
+        token: Some(token),
+    };
+    let answer = connection.success(request, deadline)?;
+    let found: Found =
+        serde_json::from_slice(&answer).map_err(|_| not_understood("the state of the token"))?;
+    Ok(found.data)
+}
+
+/// Renews the token used.
+pub(super) fn renew(
+    connection: &Connection,
+    token: &Secret,
+    deadline: Instant,
+) -> Result<(), ExchangeError> {
+    connection
+        .execute(
+            &RenewTokenSelfRequest { increment: None },
+            Some(token),
+            deadline,
+        )
+        .map(drop)
+}
+
+/// Ends a token that warden made.
+pub(super) fn revoke(
+    connection: &Connection,
+    token: &Secret,
+    deadline: Instant,
+) -> Result<(), ExchangeError> {
+    connection
+        .execute(&RevokeTokenSelfRequest {}, Some(token), deadline)
+        .map(drop)
+}

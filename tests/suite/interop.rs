@@ -1,0 +1,1 @@
+//! `ssh-keygen` as the oracle: ours read by it, and its own read by us.

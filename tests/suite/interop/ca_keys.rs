@@ -1,6 +1,6 @@
 //! CA keys that OpenSSH makes always load, the rare ones too.
 
-use super::key_file::{Curve, ecdsa};
+use super::key_file::{Curve, ecdsa, ecdsa_padded};
 use sha2::{Digest, Sha512};
 use std::path::Path;
 use warden_tests::desk::Desk;
@@ -69,6 +69,32 @@ fn ecdsa_ca_keys_with_short_scalars_sign() {
             );
             expect_signs(&desk, &user, &what);
         }
+    }
+}
+
+#[test]
+fn ecdsa_ca_keys_with_zeros_before_the_scalar_sign() {
+    let (desk, user) = desk();
+    for curve in Curve::ALL {
+        for zeros in 0..3 {
+            let what = format!("{curve:?}, {zeros} zeros and then one more");
+            desk.use_ca_file(ecdsa_padded(curve, &scalar(curve, zeros, 0x01)));
+            assert!(
+                openssh_loads(&desk.ca_key()),
+                "{what}: OpenSSH does not load it"
+            );
+            expect_signs(&desk, &user, &what);
+        }
+    }
+}
+
+#[test]
+fn every_p_521_ca_key_of_wardens_signs() {
+    let (desk, user) = desk();
+    for index in 0..20 {
+        desk.make_ca("ecdsa-p521");
+        assert!(openssh_loads(&desk.ca_key()));
+        expect_signs(&desk, &user, &format!("key {index}"));
     }
 }
 

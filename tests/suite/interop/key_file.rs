@@ -56,18 +56,25 @@ impl Curve {
 }
 
 /// The file of an ECDSA key with this private scalar, given with its leading zeros; the file has it
-/// without them, as a number.
+/// without them, as OpenSSH writes a number.
 pub(super) fn ecdsa(curve: Curve, scalar: &[u8]) -> String {
+    let number = Mpint::from_positive_bytes(scalar);
+    ecdsa_with(curve, scalar, &number.encode_vec().unwrap())
+}
+
+/// The same with zeros in front of the number, which OpenSSH reads but never writes.
+pub(super) fn ecdsa_padded(curve: Curve, scalar: &[u8]) -> String {
+    ecdsa_with(curve, scalar, &strings(&[&[&[0], scalar].concat()]))
+}
+
+fn ecdsa_with(curve: Curve, scalar: &[u8], number: &[u8]) -> String {
     assert_eq!(scalar.len(), curve.scalar_bytes());
     let public = strings(&[
         format!("ecdsa-sha2-{}", curve.name()).as_bytes(),
         curve.name().as_bytes(),
         &curve.point(scalar),
     ]);
-    let mut private = public.clone();
-    Mpint::from_positive_bytes(scalar)
-        .encode(&mut private)
-        .unwrap();
+    let private = [&public, number].concat();
     file(&public, &private)
 }
 

@@ -167,6 +167,8 @@ fn an_encrypted_ca_key_is_refused_without_its_passphrase() {
         let file = desk.sandbox().join("ca/passphrase");
         set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
         expect_refused(&desk, &user, "passphrase_file_exposed");
+        std::fs::remove_file(file).unwrap();
+        expect_refused(&desk, &user, "passphrase_file_not_found");
     }
 }
 

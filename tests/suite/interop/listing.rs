@@ -169,6 +169,12 @@ fn foreign_certificates_of_every_content_read_the_same_in_both() {
         plain().validity("19700102Z:21060207Z"),
         restrained.clone(),
         restrained.option("clear"),
+        plain().option("extension:hello@example.org"),
+        plain().option("extension:hello@example.org=world"),
+        plain().option("critical:hello@example.org"),
+        plain().option("critical:hello@example.org=world"),
+        plain().option("extension:force-command=id"),
+        plain().option("critical:permit-pty"),
         plain()
             .principal("*")
             .principal("second principal")

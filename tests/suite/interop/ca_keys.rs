@@ -89,6 +89,35 @@ fn ecdsa_ca_keys_with_zeros_before_the_scalar_sign() {
 }
 
 #[test]
+fn ecdsa_ca_keys_with_scalars_too_short_for_openssh_are_refused() {
+    let (desk, user) = desk();
+    for curve in Curve::ALL {
+        // OpenSSH wants more than half as many bits as the curve has: 129, 193 and 261.
+        let (length, first) = match curve {
+            Curve::P256 | Curve::P384 => (curve.scalar_bytes() / 2 + 1, 0x01),
+            Curve::P521 => (33, 0x10),
+        };
+        let zeros = curve.scalar_bytes() - length;
+        let long_enough = scalar(curve, zeros, first);
+        desk.use_ca_file(ecdsa(curve, &long_enough));
+        assert!(openssh_loads(&desk.ca_key()), "{curve:?}");
+        expect_signs(&desk, &user, &format!("{curve:?}, just long enough"));
+
+        let too_short = scalar(curve, zeros, first >> 1);
+        let mut one = vec![0; curve.scalar_bytes() - 1];
+        one.push(1);
+        for refused in [too_short, one] {
+            desk.use_ca_file(ecdsa(curve, &refused));
+            assert!(!openssh_loads(&desk.ca_key()), "{curve:?}");
+            let checked = desk.warden(["ca", "check"]);
+            assert_eq!(checked.code, Some(1), "{curve:?}: {checked}");
+            let told = checked.stderr.contains("(ca_key_damaged)");
+            assert!(told, "{curve:?}: {checked}");
+        }
+    }
+}
+
+#[test]
 fn every_p_521_ca_key_of_wardens_signs() {
     let (desk, user) = desk();
     for index in 0..20 {

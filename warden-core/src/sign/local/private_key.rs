@@ -302,6 +302,17 @@ impl PrivateKey {
         }
         let zeros = number.iter().take_while(|byte| **byte == 0).count();
         let scalar = &number[zeros..];
+        let curve_bits = match public {
+            EcdsaPublicKey::NistP256(_) => 256,
+            EcdsaPublicKey::NistP384(_) => 384,
+            EcdsaPublicKey::NistP521(_) => 521,
+        };
+        // As OpenSSH's `sshkey_ec_validate_private`.
+        if crate::certificate::bits(scalar) <= curve_bits / 2 {
+            return Err(damaged(
+                "the ecdsa private half has at most half the curve's bits",
+            ));
+        }
         let wrong = |_| damaged("the ecdsa private half");
         let (pair, recomputed) = match public {
             EcdsaPublicKey::NistP256(public) => {

@@ -12,6 +12,7 @@
 )]
 
 pub mod account;
+pub mod desk;
 pub mod keygen;
 pub mod process;
 mod root;

@@ -3,7 +3,7 @@ use crate::output::Report;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use warden_core::certificate::{Parsed, UnixTime, option_value};
+use warden_core::certificate::{Extension, Parsed, UnixTime, option_value};
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
 
@@ -77,13 +77,13 @@ pub(crate) fn text(certificate: &Parsed) -> String {
         "Critical Options",
         &certificate
             .critical_options()
-            .map(option)
+            .map(critical_option)
             .collect::<Vec<_>>(),
     );
     list(
         &mut out,
         "Extensions",
-        &certificate.extensions().map(option).collect::<Vec<_>>(),
+        &certificate.extensions().map(extension).collect::<Vec<_>>(),
     );
     out
 }
@@ -124,16 +124,31 @@ fn short_type(key_type: &str) -> &'static str {
     }
 }
 
-fn option((name, data): (&[u8], &[u8])) -> String {
-    match option_value(data) {
-        None if data.is_empty() => lossy(name),
-        Some(value) => format!("{} {}", lossy(name), lossy(value)),
-        None => format!(
-            "{} UNKNOWN OPTION: {} (len {})",
-            lossy(name),
-            hex(data),
-            data.len()
-        ),
+fn critical_option((name, data): (&[u8], &[u8])) -> String {
+    match (name, option_value(data)) {
+        (b"force-command" | b"source-address", Some(value)) => {
+            format!("{} {}", lossy(name), lossy(value))
+        }
+        (b"verify-required", _) if data.is_empty() => lossy(name),
+        _ => unknown(name, data),
+    }
+}
+
+fn extension((name, data): (&[u8], &[u8])) -> String {
+    let known = |one: Extension| one.as_str().as_bytes() == name;
+    if data.is_empty() && Extension::ALL.into_iter().any(known) {
+        lossy(name)
+    } else {
+        unknown(name, data)
+    }
+}
+
+/// What OpenSSH does not know, or has other data than OpenSSH expects.
+fn unknown(name: &[u8], data: &[u8]) -> String {
+    let name = lossy(name);
+    match data.len() {
+        0 => format!("{name} UNKNOWN FLAG OPTION"),
+        length => format!("{name} UNKNOWN OPTION: {} (len {length})", hex(data)),
     }
 }
 

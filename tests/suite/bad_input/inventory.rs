@@ -329,12 +329,10 @@ fn a_broken_neighbour_stops_nobody_and_every_problem_is_listed() {
         assert!(said.contains(problem), "{problem}: {said}");
     }
     assert!(!said.contains("web.toml"), "{said}");
-    std::fs::set_permissions(
-        setup.join("inventory/atm"),
-        std::os::unix::fs::PermissionsExt::from_mode(0),
-    )
-    .unwrap();
+    // Not even listed.
+    setup.sandbox.directory("q/inventory/atm", 0o000);
     setup.sign().check();
+    setup.sandbox.directory("q/inventory/atm", 0o700);
 }
 
 #[test]

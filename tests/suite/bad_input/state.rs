@@ -107,12 +107,10 @@ fn a_state_directory_that_others_can_write_is_refused() {
         assert!(said.contains(&format!("mode {mode:04o}")), "{said}");
         assert!(said.contains("hint: chmod go-w"), "{said}");
     }
-    for mode in [0o700, 0o750, 0o755, 0o500] {
+    for mode in [0o700, 0o750, 0o755] {
         let setup = Setup::new();
         std::fs::set_permissions(setup.state(), Permissions::from_mode(mode)).unwrap();
-        if mode & 0o200 != 0 {
-            setup.sign().check();
-        }
+        setup.sign().check();
     }
 }
 

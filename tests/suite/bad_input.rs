@@ -3,7 +3,9 @@
 mod arguments;
 mod ca_key;
 mod config;
+mod injection;
 mod inventory;
+mod neighbours;
 mod public_keys;
 mod state;
 mod surroundings;

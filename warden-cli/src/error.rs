@@ -101,6 +101,12 @@ impl CliError {
     /// The lines for a person, without the program's name.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("error: {} ({})", self.message, self.reason)];
+        // Before the excerpts: a cause may be what names the place of one.
+        lines.extend(
+            self.causes
+                .iter()
+                .map(|cause| format!("caused by: {cause}")),
+        );
         for excerpt in &self.excerpts {
             if let Some(message) = &excerpt.message {
                 lines.push(format!("error: {message}"));
@@ -110,11 +116,6 @@ impl CliError {
                 lines.push(format!("  {caret}"));
             }
         }
-        lines.extend(
-            self.causes
-                .iter()
-                .map(|cause| format!("caused by: {cause}")),
-        );
         lines.extend(self.hints.iter().map(|hint| format!("hint: {hint}")));
         lines
     }

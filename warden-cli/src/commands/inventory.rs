@@ -123,7 +123,7 @@ fn list(whole: &Whole) -> Report {
         };
         text += &format!(
             "{:<width$}  {ttl:<8}  {max:<8}  {}{state}\n",
-            actor.name(),
+            actor.name().as_str(),
             actor.principals()
         );
     }

@@ -1,5 +1,5 @@
 use crate::error::CliError;
-use crate::output::Report;
+use crate::output::{Report, on_one_line};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -29,7 +29,8 @@ impl Show {
         certificate
             .verify()
             .map_err(|error| in_file(error).with_class(Class::Failed))?;
-        let text = format!("{}:\n{}", self.certificate.display(), text(&certificate));
+        let name = on_one_line(&self.certificate.display().to_string());
+        let text = format!("{name}:\n{}", text(&certificate));
         Ok(Report {
             text,
             json: to_json(&certificate),
@@ -67,10 +68,10 @@ pub(crate) fn text(certificate: &Parsed) -> String {
             certificate.signature_algorithm()
         ),
     );
-    line("Key ID", format!("\"{}\"", lossy(certificate.key_id())));
+    line("Key ID", format!("\"{}\"", shown(certificate.key_id())));
     line("Serial", certificate.serial().to_string());
     line("Valid", window(certificate));
-    let principals: Vec<_> = certificate.principals().map(lossy).collect();
+    let principals: Vec<_> = certificate.principals().map(shown).collect();
     list(&mut out, "Principals", &principals);
     list(
         &mut out,
@@ -127,9 +128,9 @@ fn short_type(key_type: &str) -> &'static str {
 fn critical_option((name, data): (&[u8], &[u8])) -> String {
     match (name, option_value(data)) {
         (b"force-command" | b"source-address", Some(value)) => {
-            format!("{} {}", lossy(name), lossy(value))
+            format!("{} {}", shown(name), shown(value))
         }
-        (b"verify-required", _) if data.is_empty() => lossy(name),
+        (b"verify-required", _) if data.is_empty() => shown(name),
         _ => unknown(name, data),
     }
 }
@@ -137,7 +138,7 @@ fn critical_option((name, data): (&[u8], &[u8])) -> String {
 fn extension((name, data): (&[u8], &[u8])) -> String {
     let known = |one: Extension| one.as_str().as_bytes() == name;
     if data.is_empty() && Extension::ALL.into_iter().any(known) {
-        lossy(name)
+        shown(name)
     } else {
         unknown(name, data)
     }
@@ -145,7 +146,7 @@ fn extension((name, data): (&[u8], &[u8])) -> String {
 
 /// What OpenSSH does not know, or has other data than OpenSSH expects.
 fn unknown(name: &[u8], data: &[u8]) -> String {
-    let name = lossy(name);
+    let name = shown(name);
     match data.len() {
         0 => format!("{name} UNKNOWN FLAG OPTION"),
         length => format!("{name} UNKNOWN OPTION: {} (len {length})", hex(data)),
@@ -158,6 +159,11 @@ fn hex(bytes: &[u8]) -> String {
 
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Bytes of a certificate on one line of ours.
+fn shown(bytes: &[u8]) -> String {
+    on_one_line(&lossy(bytes))
 }
 
 fn to_json(certificate: &Parsed) -> serde_json::Value {

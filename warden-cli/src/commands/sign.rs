@@ -204,10 +204,9 @@ fn print(certificate: &IssuedCertificate, output: &Output) -> Result<Report, Cli
         "ca_fingerprint": signed.ca_fingerprint().as_str(),
         "event_id": certificate.recorded().event_id.as_str(),
     });
-    Ok(Report {
-        json,
-        ..Report::default()
-    })
+    // Here and not at the end, so that a stdout that fails is told which serial was issued.
+    output.document(&json)?;
+    Ok(Report::default())
 }
 
 /// Decides by the bounds alone.

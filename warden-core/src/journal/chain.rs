@@ -299,6 +299,8 @@ pub fn verify(
 /// If it cannot be read or is malformed.
 pub fn read_head(state_dir: &Path) -> Result<Option<Head>, ChainError> {
     match file::read_text(&state_dir.join("journal.head"), 256, Links::Refuse) {
+        // Made, but never written: the first writer was killed or had no room. It says nothing.
+        Ok(text) if text.is_empty() => Ok(None),
         Ok(text) => text.trim_end_matches('\n').parse().map(Some),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),

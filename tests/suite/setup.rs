@@ -98,6 +98,11 @@ impl Setup {
         self.warden(["audit", "verify"])
     }
 
+    /// Puts this in place of the journal, with the journal's mode.
+    pub(crate) fn write_journal(&self, content: &str) {
+        self.sandbox.write("q/state/journal.jsonl", content, 0o600);
+    }
+
     pub(crate) fn journal_text(&self) -> String {
         std::fs::read_to_string(self.journal()).unwrap()
     }

@@ -41,6 +41,18 @@ fn quickstart_does_what_its_transcript_shows() {
 }
 
 #[test]
+fn every_console_block_of_the_documents_does_what_it_shows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let guides = std::fs::read_dir(root.join("wiki/guides")).unwrap();
+    let guides = guides.map(|entry| entry.unwrap().path());
+    let pages: Vec<PathBuf> = guides.chain([root.join("README.md")]).collect();
+    assert!(pages.len() > 3, "{pages:?}");
+    for page in pages {
+        check_page(&page);
+    }
+}
+
+#[test]
 fn a_page_that_is_wrong_is_found_and_compared() {
     let directory = tempfile::tempdir().unwrap();
     let page = directory.path().join("page.md");

@@ -291,7 +291,7 @@ fn an_encrypted_ca_key_never_prompts() {
 fn the_passphrase_comes_from_a_private_file_and_must_be_right() {
     let setup = Setup::new();
     encrypted(&setup, true);
-    signing_fails(&setup, "ca_key_not_found");
+    signing_fails(&setup, "passphrase_file_not_found");
     let file = setup.sandbox.write("q/ca/pass", "hunter2 wording\n", 0o600);
     setup.sign().check();
     set_mode(&file, 0o640);

@@ -27,14 +27,14 @@ fn the_chain_continues_across_a_rotation() {
         with_older
             .expect_success()
             .stdout
-            .starts_with("3 records, 1 to 3; the chain holds; head 3:")
+            .starts_with("records 1 to 3: the chain holds; head 3:")
     );
     let with_head = setup.warden(["audit", "verify", "--from", head.trim_end()]);
     assert!(
         with_head
             .expect_success()
             .stdout
-            .starts_with("1 records, 3 to 3;")
+            .starts_with("records 3 to 3: the chain holds;")
     );
 
     // The older file counts as much as the younger.
@@ -70,4 +70,18 @@ fn a_journal_that_was_copied_and_emptied_continues_too() {
         .arg(&older)
         .run()
         .check();
+}
+
+#[test]
+fn a_head_of_a_record_that_is_not_read_is_not_taken_for_compared() {
+    let setup = Setup::new();
+    setup.sign().check();
+    let head = setup.warden(["audit", "head"]).expect_success().stdout;
+    std::fs::rename(setup.journal(), setup.state().join("journal.jsonl.1")).unwrap();
+    setup.sign().check();
+    let wrong = format!("1:{}", "0".repeat(64));
+    let refused = setup.warden(["audit", "verify", "--from", head.trim_end(), "--head", &wrong]);
+    refusal_of_text(&refused, 1, "journal_head_not_compared");
+    let same = setup.warden(["audit", "verify", "--from", head.trim_end(), "--head", head.trim_end()]);
+    same.check();
 }

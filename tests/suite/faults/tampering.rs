@@ -217,13 +217,15 @@ fn a_head_that_is_none_is_malformed() {
 }
 
 #[test]
-fn a_journal_that_is_not_there_cannot_be_verified() {
+fn a_journal_that_is_not_there_is_empty_and_its_head_says_what_is_missing() {
     let setup = Setup::new();
     std::fs::remove_file(setup.journal()).unwrap();
-    refusal_of_text(&setup.verify(), 2, "file_not_found");
+    refusal_of_text(&setup.verify(), 1, "journal_ends_early");
+    std::fs::remove_file(setup.state().join("journal.head")).unwrap();
+    setup.verify().check();
     std::os::unix::fs::symlink("elsewhere", setup.journal()).unwrap();
     refusal_of_text(&setup.verify(), 2, "file_is_link");
-    let missing = [PathBuf::from("/nonexistent/journal.jsonl")];
+    let missing = [PathBuf::from("/nonexistent/journal.1"), setup.journal()];
     assert_eq!(
         verify(&missing, None, None).unwrap_err().reason(),
         "file_not_found"

@@ -90,7 +90,7 @@ fn a_torn_line_after_a_rotation_is_named_by_its_own_number() {
     let older = setup.state().join("journal.jsonl.1");
     setup.sign().check();
     std::fs::rename(setup.journal(), &older).unwrap();
-    std::fs::write(setup.journal(), "torn").unwrap();
+    setup.write_journal("torn");
     setup.sign().check();
     let records = setup.records();
     assert_eq!(records[0]["seq"], 3);
@@ -102,7 +102,7 @@ fn a_torn_line_after_a_rotation_is_named_by_its_own_number() {
     // And once more: what was kept is never mistaken for what is torn now.
     let second = setup.state().join("journal.jsonl.2");
     std::fs::rename(setup.journal(), &second).unwrap();
-    std::fs::write(setup.journal(), "torn again").unwrap();
+    setup.write_journal("torn again");
     setup.sign().check();
     assert_eq!(
         std::fs::read_to_string(setup.state().join("journal.torn-5")).unwrap(),

@@ -166,7 +166,15 @@ impl FileJournal {
     fn own_file(&self, path: &Path, access: OFlags) -> Result<File, FileError> {
         let flags = access | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = File::from(file::open(path, flags, Mode::RUSR | Mode::WUSR, "open")?);
-        file::regular(&opened, path)?;
+        let stat = file::regular(&opened, path)?;
+        if stat.st_mode & 0o077 != 0 {
+            return Err(FileError::Exposed {
+                path: path.to_owned(),
+                found: format!("mode {:04o}", stat.st_mode & 0o7777),
+                expected: "mode 0600",
+                fix: Some(format!("chmod 600 {}", path.display())),
+            });
+        }
         Ok(opened)
     }
 
@@ -189,12 +197,8 @@ impl FileJournal {
             .map_err(FileError::io("read", &journal.path))?;
         let name = format!("journal.torn-{seq}");
         let path = self.state_dir.join(&name);
-        match file::create_new(&path, &torn, 0o600) {
-            // Left by an earlier repair that was cut short itself.
-            Err(FileError::Io { source, .. })
-                if source.kind() == std::io::ErrorKind::AlreadyExists => {}
-            other => other?,
-        }
+        // Whatever stands there is of a repair of this very line that was cut short.
+        file::replace(&path, &torn)?;
         file::sync_directory(&self.state_dir)?;
         journal.cut_back(tail.complete)?;
         Ok(Entry::repaired(name, torn.len() as u64))

@@ -83,6 +83,7 @@ impl PrivateKeyError {
 
     pub(super) fn hints(&self, path: &Path) -> Vec<String> {
         match self {
+            Self::Format { found: "nothing known" } => vec!["a CA key file begins with -----BEGIN OPENSSH PRIVATE KEY-----; `warden ca init` makes one".to_owned()],
             Self::Format { .. } => vec![format!(
                 "convert a copy of it in place: ssh-keygen -p -f {}",
                 path.display()

@@ -1,0 +1,13 @@
+//! Tests of the library through its public interface.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper of a test fails as the test itself would"
+)]
+
+mod decisions;
+mod forger;
+mod post_sign;
+mod scene;
+mod wire;

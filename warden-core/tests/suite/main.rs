@@ -8,6 +8,7 @@
 
 mod decisions;
 mod forger;
+mod inventory;
 mod post_sign;
 mod scene;
 mod wire;

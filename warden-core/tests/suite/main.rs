@@ -9,6 +9,7 @@
 mod decisions;
 mod forger;
 mod inventory;
+mod journal;
 mod post_sign;
 mod scene;
 mod wire;

@@ -11,5 +11,6 @@ mod forger;
 mod inventory;
 mod journal;
 mod post_sign;
+mod properties;
 mod scene;
 mod wire;

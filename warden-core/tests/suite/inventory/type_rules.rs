@@ -76,6 +76,11 @@ fn a_lowered_ceiling_holds_for_every_actor_of_the_type() {
 fn a_broken_rule_of_a_single_file_is_named_at_its_place() {
     let single = |text: &str| wrong_in(&[("inventory.toml", text)], "agt-a");
     let rows = [
+        // The column counts characters, though the one before it takes two bytes.
+        (
+            "actors.agt-a = { owner = \"é\", type = \"agt\", principals = [] }\n",
+            "1:58: the list of principals is empty; an empty list would fit any account",
+        ),
         (
             "[actors.agt-a]\nprincipals = [\"a\"]\n",
             "1:9: `agt-a` has no `type`",

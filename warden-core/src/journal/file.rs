@@ -11,7 +11,7 @@ use super::chain::{self, ChainError, Head, MAX_LINE_BYTES};
 use super::record::{Entry, EventId, Record, Recorded, VERSION};
 use crate::certificate::UnixTime;
 use crate::failure::{Class, Failure};
-use crate::file::{self, FileError};
+use crate::file::{self, FileError, Links};
 use rustix::fs::{Mode, OFlags};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -181,13 +181,26 @@ impl FileJournal {
             .take(MAX_LINE_BYTES as u64)
             .read_to_end(&mut torn)
             .map_err(FileError::io("read", &journal.path))?;
-        let name = format!("journal.torn-{}", tail.head.seq.saturating_add(1));
-        let path = self.state_dir.join(&name);
-        match file::create_new(&path, &torn, 0o600) {
-            // Left by an earlier repair that was cut short itself.
-            Err(FileError::Io { source, .. })
-                if source.kind() == std::io::ErrorKind::AlreadyExists => {}
-            other => other?,
+        let seq = tail.head.seq.saturating_add(1);
+        let mut name = format!("journal.torn-{seq}");
+        for attempt in 2.. {
+            let path = self.state_dir.join(&name);
+            match file::create_new(&path, &torn, 0o600) {
+                // Left by an earlier repair that was cut short itself, perhaps of another line.
+                Err(FileError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::AlreadyExists =>
+                {
+                    let kept = file::read_bounded(&path, MAX_LINE_BYTES, Links::Refuse);
+                    if kept.is_ok_and(|kept| kept == torn) {
+                        break;
+                    }
+                    name = format!("journal.torn-{seq}.{attempt}");
+                }
+                other => {
+                    other?;
+                    break;
+                }
+            }
         }
         file::sync_directory(&self.state_dir)?;
         journal.cut_back(tail.complete)?;

@@ -78,6 +78,30 @@ fn a_torn_line_is_set_aside_and_recorded() {
 }
 
 #[test]
+fn a_torn_line_never_takes_the_place_of_another() {
+    let state = State::with_five_records();
+    let whole = state.read();
+    // A repair that was cut short after it had set the first torn line aside.
+    std::fs::write(state.path().join("journal.torn-6"), "the first").unwrap();
+    state.write(&[&whole[..], b"the second"].concat());
+    state.append();
+    let read = |name: &str| std::fs::read(state.path().join(name)).unwrap();
+    let repair = records(state.path())[5].entry.facts.clone();
+    assert_eq!(read(&repair.torn_file.unwrap()), b"the second");
+    assert_eq!(repair.torn_bytes, Some(10));
+    assert_eq!(read("journal.torn-6"), b"the first");
+
+    // The same line again is the same repair, begun anew.
+    let state = State::with_five_records();
+    std::fs::write(state.path().join("journal.torn-6"), "the same").unwrap();
+    state.write(&[&state.read()[..], b"the same"].concat());
+    state.append();
+    let repair = records(state.path())[5].entry.facts.clone();
+    assert_eq!(repair.torn_file.as_deref(), Some("journal.torn-6"));
+    assert_eq!(state.files().len(), 4);
+}
+
+#[test]
 fn a_journal_of_a_torn_line_alone_begins_anew() {
     let state = State::new();
     state.write(b"{\"v\":1");

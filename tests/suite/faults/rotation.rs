@@ -80,8 +80,22 @@ fn a_head_of_a_record_that_is_not_read_is_not_taken_for_compared() {
     std::fs::rename(setup.journal(), setup.state().join("journal.jsonl.1")).unwrap();
     setup.sign().check();
     let wrong = format!("1:{}", "0".repeat(64));
-    let refused = setup.warden(["audit", "verify", "--from", head.trim_end(), "--head", &wrong]);
+    let refused = setup.warden([
+        "audit",
+        "verify",
+        "--from",
+        head.trim_end(),
+        "--head",
+        &wrong,
+    ]);
     refusal_of_text(&refused, 1, "journal_head_not_compared");
-    let same = setup.warden(["audit", "verify", "--from", head.trim_end(), "--head", head.trim_end()]);
+    let same = setup.warden([
+        "audit",
+        "verify",
+        "--from",
+        head.trim_end(),
+        "--head",
+        head.trim_end(),
+    ]);
     same.check();
 }

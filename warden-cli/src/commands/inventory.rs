@@ -99,7 +99,10 @@ fn check(whole: &Whole, custody: bool) -> Report {
     );
     let json =
         json!({"actors": actors, "warnings": notes, "digest": whole.source_digest().to_string()});
-    let notes = notes.iter().map(|note| format!("warning: {note}")).collect();
+    let notes = notes
+        .iter()
+        .map(|note| format!("warning: {note}"))
+        .collect();
     Report { text, json, notes }
 }
 

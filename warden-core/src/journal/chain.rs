@@ -226,7 +226,9 @@ impl Failure for ChainError {
                 "the next record moves the torn line aside and says so; nothing was issued for it"
                     .to_owned(),
             ],
-            Self::Beginning { .. } | Self::NotCompared { .. } | Self::EndsEarly { found: 0, .. } => {
+            Self::Beginning { .. }
+            | Self::NotCompared { .. }
+            | Self::EndsEarly { found: 0, .. } => {
                 vec!["if the journal was rotated, name the older files: warden audit verify --older FILE, or their head: --from SEQ:HASH".to_owned()]
             }
             Self::File(error) => error.hints(),

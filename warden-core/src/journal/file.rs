@@ -11,7 +11,7 @@ use super::chain::{self, ChainError, Head, MAX_LINE_BYTES};
 use super::record::{Entry, EventId, Record, Recorded, VERSION};
 use crate::certificate::UnixTime;
 use crate::failure::{Class, Failure};
-use crate::file::{self, FileError};
+use crate::file::{self, FileError, Links};
 use rustix::fs::{Mode, OFlags};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -195,10 +195,26 @@ impl FileJournal {
             .file
             .read_to_end(&mut torn)
             .map_err(FileError::io("read", &journal.path))?;
-        let name = format!("journal.torn-{seq}");
-        let path = self.state_dir.join(&name);
-        // Whatever stands there is of a repair of this very line that was cut short.
-        file::replace(&path, &torn)?;
+        let mut name = format!("journal.torn-{seq}");
+        for attempt in 2.. {
+            let path = self.state_dir.join(&name);
+            match file::create_new(&path, &torn, 0o600) {
+                // Left by an earlier repair that was cut short itself, perhaps of another line.
+                Err(FileError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::AlreadyExists =>
+                {
+                    let kept = file::read_bounded(&path, torn.len(), Links::Refuse);
+                    if kept.is_ok_and(|kept| kept == torn) {
+                        break;
+                    }
+                    name = format!("journal.torn-{seq}.{attempt}");
+                }
+                other => {
+                    other?;
+                    break;
+                }
+            }
+        }
         file::sync_directory(&self.state_dir)?;
         journal.cut_back(tail.complete)?;
         Ok(Entry::repaired(name, torn.len() as u64))

@@ -12,6 +12,8 @@
 )]
 
 pub mod account;
+pub mod console;
+pub mod desk;
 pub mod keygen;
 pub mod process;
 mod root;

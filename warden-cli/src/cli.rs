@@ -88,10 +88,10 @@ fn in_our_words(text: &str) -> CliError {
     let mut message = first.strip_prefix("error: ").unwrap_or(first).to_owned();
     let mut tips = Vec::new();
     for line in lines.take_while(|line| !line.starts_with("For more information")) {
-        match line
-            .strip_prefix("tip: ")
-            .or_else(|| line.starts_with("Usage: ").then_some(line))
-        {
+        let tip = line.strip_prefix("tip: ");
+        match tip.or_else(|| line.starts_with("Usage: ").then_some(line)) {
+            // No option here takes a value that looks like another option.
+            Some(tip) if tip.starts_with("to pass ") => {}
             Some(tip) => tips.push(tip.to_owned()),
             None => message = format!("{message} {line}"),
         }

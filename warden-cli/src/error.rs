@@ -22,7 +22,7 @@ pub(crate) const fn exit_status(class: Class) -> u8 {
 pub(crate) struct CliError {
     class: Class,
     reason: &'static str,
-    message: String,
+    message: Box<str>,
     excerpts: Vec<Excerpt>,
     causes: Vec<String>,
     hints: Vec<String>,
@@ -42,7 +42,7 @@ impl CliError {
         Self {
             class,
             reason,
-            message: message.into(),
+            message: message.into().into_boxed_str(),
             excerpts: Vec::new(),
             causes: Vec::new(),
             hints: Vec::new(),
@@ -115,6 +115,12 @@ impl CliError {
     /// The lines for a person, without the program's name.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!("error: {} ({})", self.message, self.reason)];
+        // Before the excerpts: a cause may be what names the place of one.
+        lines.extend(
+            self.causes
+                .iter()
+                .map(|cause| format!("caused by: {cause}")),
+        );
         for excerpt in &self.excerpts {
             if let Some(message) = &excerpt.message {
                 lines.push(format!("error: {message}"));
@@ -124,11 +130,6 @@ impl CliError {
                 lines.push(format!("  {caret}"));
             }
         }
-        lines.extend(
-            self.causes
-                .iter()
-                .map(|cause| format!("caused by: {cause}")),
-        );
         lines.extend(self.hints.iter().map(|hint| format!("hint: {hint}")));
         lines
     }
@@ -139,7 +140,7 @@ impl CliError {
             .excerpts
             .iter()
             .filter_map(|excerpt| excerpt.message.clone());
-        let message = [self.message.clone()]
+        let message = [self.message.to_string()]
             .into_iter()
             .chain(others)
             .collect::<Vec<_>>()
@@ -162,7 +163,7 @@ impl CliError {
 impl<F: Failure> From<F> for CliError {
     fn from(failure: F) -> Self {
         let mut error = Self::new(failure.class(), failure.reason(), failure.to_string());
-        let mut said = error.message.clone();
+        let mut said = error.message.to_string();
         let mut source = std::error::Error::source(&failure);
         while let Some(cause) = source {
             let text = cause.to_string();

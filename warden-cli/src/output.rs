@@ -58,10 +58,15 @@ impl Output {
         self.notes(&report.notes);
         match self.json {
             true if report.json.is_null() => Ok(()),
-            true => write_stdout(format!("{}\n", report.json).as_bytes()),
+            true => self.document(&report.json),
             false if report.text.is_empty() => Ok(()),
             false => write_stdout(escaped(&report.text).as_bytes()),
         }
+    }
+
+    /// Prints a JSON document to stdout.
+    pub(crate) fn document(&self, json: &serde_json::Value) -> Result<(), CliError> {
+        write_stdout(escaped_json(json).as_bytes())
     }
 
     /// Prints text that is asked for in any form, such as help.
@@ -84,7 +89,7 @@ impl Output {
 
     fn error(&self, error: &CliError) {
         if self.json {
-            write_stderr(&format!("{}\n", error.to_json()));
+            write_stderr(&escaped_json(&error.to_json()));
         } else {
             let lines = error.lines();
             print_stderr(lines.iter().map(String::as_str));
@@ -111,17 +116,21 @@ impl Write for Stdout {
     }
 }
 
-/// Whether stdout was closed when the program started. The runtime then puts `/dev/null`, open for
-/// reading and writing, in its place; a shell's `>/dev/null` is open for writing only.
+/// Whether stdout cannot be written, which the runtime would pass over in silence, or was closed
+/// when the program started. The runtime then puts `/dev/null`, open for reading and writing, in its
+/// place; a shell's `>/dev/null` is open for writing only.
 fn stdout_is_closed() -> bool {
     let stdout = io::stdout();
+    let access = rustix::fs::fcntl_getfl(&stdout).map(|flags| flags & rustix::fs::OFlags::RWMODE);
+    if access == Ok(rustix::fs::OFlags::RDONLY) {
+        return true;
+    }
     let (Ok(found), Ok(null)) = (rustix::fs::fstat(&stdout), rustix::fs::stat("/dev/null")) else {
         return false;
     };
     let same =
         found.st_rdev == null.st_rdev && found.st_ino == null.st_ino && found.st_dev == null.st_dev;
-    same && rustix::fs::fcntl_getfl(&stdout)
-        .is_ok_and(|flags| flags.contains(rustix::fs::OFlags::RDWR))
+    same && access == Ok(rustix::fs::OFlags::RDWR)
 }
 
 fn write_stdout(bytes: &[u8]) -> Result<(), CliError> {
@@ -141,7 +150,7 @@ fn write_stdout(bytes: &[u8]) -> Result<(), CliError> {
 
 fn print_stderr<'a>(lines: impl Iterator<Item = &'a str>) {
     let text: String = lines
-        .map(|line| format!("warden: {}\n", escaped(line).replace('\n', "\\n")))
+        .map(|line| format!("warden: {}\n", on_one_line(line)))
         .collect();
     write_stderr(&text);
 }
@@ -155,19 +164,41 @@ fn write_stderr(text: &str) {
 pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
         match c {
             '\n' | '\t' => out.push(c),
-            c if c.is_control() || hidden => out.extend(c.escape_unicode()),
+            c if hidden(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
     out
 }
 
+/// The same for a value that stands on one line: a newline would forge the next one.
+pub(crate) fn on_one_line(text: &str) -> String {
+    escaped(text).replace('\n', "\\n")
+}
+
+/// JSON escapes C0 itself. The rest of what moves a cursor can only stand inside a string.
+fn escaped_json(value: &serde_json::Value) -> String {
+    let mut out = String::new();
+    for c in value.to_string().chars() {
+        match c {
+            c if hidden(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out + "\n"
+}
+
+/// Control characters, direction marks and what has no width. All are below U+10000.
+fn hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
-    use super::escaped;
+    use super::{escaped, escaped_json, on_one_line};
 
     #[test]
     fn nothing_can_move_the_cursor_or_turn_the_line_around() {
@@ -176,5 +207,18 @@ mod tests {
             "a\\u{1b}[31m\\u{202e}\\u{d}\\u{7}b\\u{9b}"
         );
         assert_eq!(escaped("é\tx\n"), "é\tx\n");
+        assert_eq!(on_one_line("a\nb"), "a\\nb");
+    }
+
+    #[test]
+    fn json_holds_nothing_raw_and_means_the_same() {
+        let value = serde_json::json!({"a\u{9b}": "é\x1b\u{2028}\u{202e}\u{7f}\n"});
+        let text = escaped_json(&value);
+        assert_eq!(
+            text,
+            "{\"a\\u009b\":\"é\\u001b\\u2028\\u202e\\u007f\\n\"}\n"
+        );
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, value);
     }
 }

@@ -109,6 +109,15 @@ impl SourceText {
         &self.path
     }
 
+    /// Whether the text could be what it is taken for. A secret named as a configuration by mistake
+    /// must not be quoted in the error about it.
+    fn may_be_quoted(&self) -> bool {
+        let like_toml = |line: &str| {
+            line.contains(" = ") || line.trim_start().starts_with(['[', '#', '<', '='])
+        };
+        self.text.lines().any(like_toml)
+    }
+
     /// Something wrong at a byte range of the text.
     pub fn problem(&self, at: &Range<usize>, message: impl Into<String>) -> Problem {
         let start = floor(&self.text, at.start);
@@ -123,7 +132,10 @@ impl SourceText {
         let place = Place {
             line: self.text[..start].matches('\n').count() + 1,
             column: self.text[line_start..start].chars().count() + 1,
-            text: line.strip_suffix('\r').unwrap_or(line).to_owned(),
+            text: match self.may_be_quoted() {
+                true => line.strip_suffix('\r').unwrap_or(line).to_owned(),
+                false => "(not shown: this does not look like TOML)".to_owned(),
+            },
             width: self.text[start..end].chars().count().max(1),
         };
         Problem {
@@ -186,6 +198,18 @@ mod tests {
         let (line, caret) = problem.excerpt().unwrap();
         assert_eq!(line, "2 | \té = oops");
         assert_eq!(caret, "  | \t    ^^^^");
+    }
+
+    #[test]
+    fn a_secret_taken_for_a_configuration_is_not_quoted() {
+        for secret in [
+            "correct horse battery\n",
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n",
+        ] {
+            let source = SourceText::new(Path::new("a.toml"), secret.to_owned());
+            let (line, _) = source.problem(&(0..7), "bad").excerpt().unwrap();
+            assert_eq!(line, "1 | (not shown: this does not look like TOML)");
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub enum IssueError {
     Inventory(#[source] InventoryError),
     /// Nothing was signed, or not what was authorized.
     #[error("cannot issue a certificate: {0}")]
-    Sign(SignError),
+    Sign(#[source] SignError),
     /// The outcome could not be recorded, and so nothing was issued.
     #[error("nothing was issued, because {what} could not be recorded")]
     NotRecorded {

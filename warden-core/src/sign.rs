@@ -198,6 +198,7 @@ pub struct SignedCertificate {
     serial: Serial,
     validity: Validity,
     backend: &'static str,
+    key_id_rule: KeyIdRule,
 }
 
 /// Has `backend` sign, and checks the certificate that comes back.
@@ -217,6 +218,7 @@ pub fn sign(
             serial,
             validity,
             backend: backend.name(),
+            key_id_rule: backend.key_id_rule(),
         }),
         Err(error) => Err((Box::new(authorization), error)),
     }
@@ -271,6 +273,11 @@ impl SignedCertificate {
     /// The key id in the certificate: the actor's name, unless the signer's role makes it.
     pub fn key_id(&self) -> String {
         String::from_utf8_lossy(self.certificate.key_id()).into_owned()
+    }
+
+    /// Whose key id was accepted.
+    pub fn key_id_rule(&self) -> KeyIdRule {
+        self.key_id_rule
     }
 
     /// The CA that signed.

@@ -52,7 +52,7 @@ impl Audit {
             AuditCommand::Head(_) => format!("{head}\n"),
             AuditCommand::Verify(_) if records == 0 => "no records; the chain holds\n".to_owned(),
             AuditCommand::Verify(_) => format!(
-                "{records} records, {first} to {}; the chain holds; head {head}\n",
+                "records {first} to {}: the chain holds; head {head}\n",
                 head.seq
             ),
         };

@@ -85,20 +85,24 @@ fn check(whole: &Whole, custody: bool) -> Report {
     if custody {
         for actor in whole.actors() {
             if actor.owner().is_none() {
-                notes.push(format!("warning: {} has no `owner`", actor.name()));
+                notes.push(format!("{} has no `owner`", actor.name()));
             }
             if actor.reviewed().is_none() {
-                notes.push(format!("warning: {} has no `reviewed` date", actor.name()));
+                notes.push(format!("{} has no `reviewed` date", actor.name()));
             }
         }
     }
     let actors = whole.actors().len();
     let text = format!(
-        "{actors} actors, no problem; digest {}\n",
+        "actors: {actors}; no problem; digest {}\n",
         whole.source_digest()
     );
     let json =
         json!({"actors": actors, "warnings": notes, "digest": whole.source_digest().to_string()});
+    let notes = notes
+        .iter()
+        .map(|note| format!("warning: {note}"))
+        .collect();
     Report { text, json, notes }
 }
 
@@ -123,7 +127,7 @@ fn list(whole: &Whole) -> Report {
         };
         text += &format!(
             "{:<width$}  {ttl:<8}  {max:<8}  {}{state}\n",
-            actor.name(),
+            actor.name().as_str(),
             actor.principals()
         );
     }

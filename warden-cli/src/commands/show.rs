@@ -1,9 +1,9 @@
 use crate::error::CliError;
-use crate::output::Report;
+use crate::output::{Report, on_one_line};
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
-use warden_core::certificate::{Parsed, UnixTime, option_value};
+use warden_core::certificate::{Extension, Parsed, UnixTime, option_value};
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
 
@@ -29,7 +29,8 @@ impl Show {
         certificate
             .verify()
             .map_err(|error| in_file(error).with_class(Class::Failed))?;
-        let text = format!("{}:\n{}", self.certificate.display(), text(&certificate));
+        let name = on_one_line(&self.certificate.display().to_string());
+        let text = format!("{name}:\n{}", text(&certificate));
         Ok(Report {
             text,
             json: to_json(&certificate),
@@ -67,23 +68,23 @@ pub(crate) fn text(certificate: &Parsed) -> String {
             certificate.signature_algorithm()
         ),
     );
-    line("Key ID", format!("\"{}\"", lossy(certificate.key_id())));
+    line("Key ID", format!("\"{}\"", shown(certificate.key_id())));
     line("Serial", certificate.serial().to_string());
     line("Valid", window(certificate));
-    let principals: Vec<_> = certificate.principals().map(lossy).collect();
+    let principals: Vec<_> = certificate.principals().map(shown).collect();
     list(&mut out, "Principals", &principals);
     list(
         &mut out,
         "Critical Options",
         &certificate
             .critical_options()
-            .map(option)
+            .map(critical_option)
             .collect::<Vec<_>>(),
     );
     list(
         &mut out,
         "Extensions",
-        &certificate.extensions().map(option).collect::<Vec<_>>(),
+        &certificate.extensions().map(extension).collect::<Vec<_>>(),
     );
     out
 }
@@ -124,16 +125,31 @@ fn short_type(key_type: &str) -> &'static str {
     }
 }
 
-fn option((name, data): (&[u8], &[u8])) -> String {
-    match option_value(data) {
-        None if data.is_empty() => lossy(name),
-        Some(value) => format!("{} {}", lossy(name), lossy(value)),
-        None => format!(
-            "{} UNKNOWN OPTION: {} (len {})",
-            lossy(name),
-            hex(data),
-            data.len()
-        ),
+fn critical_option((name, data): (&[u8], &[u8])) -> String {
+    match (name, option_value(data)) {
+        (b"force-command" | b"source-address", Some(value)) => {
+            format!("{} {}", shown(name), shown(value))
+        }
+        (b"verify-required", _) if data.is_empty() => shown(name),
+        _ => unknown(name, data),
+    }
+}
+
+fn extension((name, data): (&[u8], &[u8])) -> String {
+    let known = |one: Extension| one.as_str().as_bytes() == name;
+    if data.is_empty() && Extension::ALL.into_iter().any(known) {
+        shown(name)
+    } else {
+        unknown(name, data)
+    }
+}
+
+/// What OpenSSH does not know, or has other data than OpenSSH expects.
+fn unknown(name: &[u8], data: &[u8]) -> String {
+    let name = shown(name);
+    match data.len() {
+        0 => format!("{name} UNKNOWN FLAG OPTION"),
+        length => format!("{name} UNKNOWN OPTION: {} (len {length})", hex(data)),
     }
 }
 
@@ -143,6 +159,11 @@ fn hex(bytes: &[u8]) -> String {
 
 fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Bytes of a certificate on one line of ours.
+fn shown(bytes: &[u8]) -> String {
+    on_one_line(&lossy(bytes))
 }
 
 fn to_json(certificate: &Parsed) -> serde_json::Value {

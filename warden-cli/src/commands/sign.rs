@@ -196,17 +196,16 @@ fn print(certificate: &IssuedCertificate, output: &Output) -> Result<Report, Cli
     let json = json!({
         "certificate": certificate.to_openssh().trim_end(),
         "serial": signed.serial().to_string(),
-        "key_id": signed.authorization().actor().as_str(),
+        "key_id": signed.key_id(),
         "principals": signed.authorization().principals().to_strings(),
         "valid_after": signed.validity().after().to_string(),
         "valid_before": signed.validity().before().to_string(),
         "ca_fingerprint": signed.ca_fingerprint().as_str(),
         "event_id": certificate.recorded().event_id.as_str(),
     });
-    Ok(Report {
-        json,
-        ..Report::default()
-    })
+    // Here and not at the end, so that a stdout that fails is told which serial was issued.
+    output.document(&json)?;
+    Ok(Report::default())
 }
 
 /// Decides by the bounds alone.

@@ -86,15 +86,15 @@ impl Parsed {
     /// Names the part that is wrong.
     pub fn from_line(line: &[u8]) -> Result<Self, CertificateError> {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
-        if line.contains(&b'\n') {
-            return Err(CertificateError::SeveralLines);
-        }
         let mut words = line.splitn(3, |byte| *byte == b' ');
         let line_type = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
         let (plain, fields) =
             certified(&line_type).ok_or_else(|| CertificateError::NotACertificate {
                 found: line_type.chars().take(40).collect(),
             })?;
+        if line.contains(&b'\n') {
+            return Err(CertificateError::SeveralLines);
+        }
         let encoded = words.next().unwrap_or_default();
         let blob = std::str::from_utf8(encoded)
             .ok()

@@ -232,6 +232,10 @@ impl PublicKey {
                 sound_application(key.application())?;
             }
             KeyData::Dsa(_) => return Err(PublicKeyError::Dsa),
+            KeyData::Certificate(inner) => {
+                let label = inner.algorithm().to_certificate_type();
+                return Err(PublicKeyError::Certificate { label });
+            }
             other => {
                 let label = shown(other.algorithm().as_str().as_bytes());
                 return Err(PublicKeyError::UnknownType { label });

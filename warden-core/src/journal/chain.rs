@@ -171,6 +171,18 @@ pub enum ChainError {
         /// Where the head is from.
         source_of: &'static str,
     },
+    /// A known head is of a record before the first that was read.
+    #[error(
+        "{source_of} is of record {seq}, before the first that was read, {first}: it could not be compared"
+    )]
+    NotCompared {
+        /// The record of the known head.
+        seq: u64,
+        /// The first record that was read.
+        first: u64,
+        /// Where the head is from.
+        source_of: &'static str,
+    },
     /// The record of a known head is another one now.
     #[error("record {seq} hashes to {found}, but {source_of} has {expected}: it was changed")]
     HeadDiffers {
@@ -203,6 +215,7 @@ impl Failure for ChainError {
             Self::Beginning { .. } => "journal_beginning",
             Self::Torn { .. } => "journal_torn",
             Self::EndsEarly { .. } => "journal_ends_early",
+            Self::NotCompared { .. } => "journal_head_not_compared",
             Self::HeadDiffers { .. } => "journal_head_differs",
         }
     }
@@ -213,7 +226,9 @@ impl Failure for ChainError {
                 "the next record moves the torn line aside and says so; nothing was issued for it"
                     .to_owned(),
             ],
-            Self::Beginning { .. } => {
+            Self::Beginning { .. }
+            | Self::NotCompared { .. }
+            | Self::EndsEarly { found: 0, .. } => {
                 vec!["if the journal was rotated, name the older files: warden audit verify --older FILE, or their head: --from SEQ:HASH".to_owned()]
             }
             Self::File(error) => error.hints(),
@@ -267,17 +282,31 @@ pub fn verify(
             source_of: "journal.head",
         });
     }
+    let began = from.unwrap_or_else(Head::empty);
     let mut walk = Walk {
         records: 0,
         first: None,
-        head: from.unwrap_or_else(Head::empty),
+        head: began.clone(),
+        began,
         known,
         before: None,
     };
-    for path in files {
-        walk.file(path)?;
+    for (number, path) in files.iter().enumerate() {
+        match walk.file(path) {
+            // Between a rotation and the next record, and before the first, there is no journal.
+            Err(ChainError::File(error)) if error.is_not_found() && number + 1 == files.len() => {}
+            other => other?,
+        }
     }
     for Known { head, source_of } in &walk.known {
+        let before_first = walk.first.is_none_or(|first| head.seq < first);
+        if before_first && *head != walk.began && head.seq <= walk.head.seq {
+            return Err(ChainError::NotCompared {
+                seq: head.seq,
+                first: walk.first.unwrap_or(0),
+                source_of,
+            });
+        }
         if head.seq > walk.head.seq {
             return Err(ChainError::EndsEarly {
                 found: walk.head.seq,
@@ -299,6 +328,8 @@ pub fn verify(
 /// If it cannot be read or is malformed.
 pub fn read_head(state_dir: &Path) -> Result<Option<Head>, ChainError> {
     match file::read_text(&state_dir.join("journal.head"), 256, Links::Refuse) {
+        // Made, but never written: the first writer was killed or had no room. It says nothing.
+        Ok(text) if text.is_empty() => Ok(None),
         Ok(text) => text.trim_end_matches('\n').parse().map(Some),
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
@@ -308,6 +339,8 @@ pub fn read_head(state_dir: &Path) -> Result<Option<Head>, ChainError> {
 struct Walk {
     records: u64,
     first: Option<u64>,
+    /// The head before the first record.
+    began: Head,
     head: Head,
     known: Vec<Known>,
     /// File and line of the record before, to name it if it was changed.

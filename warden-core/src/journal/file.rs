@@ -11,7 +11,7 @@ use super::chain::{self, ChainError, Head, MAX_LINE_BYTES};
 use super::record::{Entry, EventId, Record, Recorded, VERSION};
 use crate::certificate::UnixTime;
 use crate::failure::{Class, Failure};
-use crate::file::{self, FileError};
+use crate::file::{self, FileError, Links};
 use rustix::fs::{Mode, OFlags};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -166,28 +166,54 @@ impl FileJournal {
     fn own_file(&self, path: &Path, access: OFlags) -> Result<File, FileError> {
         let flags = access | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = File::from(file::open(path, flags, Mode::RUSR | Mode::WUSR, "open")?);
-        file::regular(&opened, path)?;
+        let stat = file::regular(&opened, path)?;
+        if stat.st_mode & 0o077 != 0 {
+            return Err(FileError::Exposed {
+                path: path.to_owned(),
+                found: format!("mode {:04o}", stat.st_mode & 0o7777),
+                expected: "mode 0600",
+                fix: Some(format!("chmod 600 {}", path.display())),
+            });
+        }
         Ok(opened)
     }
 
     /// Cuts off a torn last line, keeping it in a file of its own.
-    fn set_aside(&self, journal: &mut OpenJournal, tail: &Tail) -> Result<Entry, JournalError> {
+    fn set_aside(
+        &self,
+        journal: &mut OpenJournal,
+        tail: &Tail,
+        seq: u64,
+    ) -> Result<Entry, JournalError> {
         let mut torn = Vec::new();
         journal
             .file
             .seek(SeekFrom::Start(tail.complete))
             .map_err(FileError::io("read", &journal.path))?;
-        (&journal.file)
-            .take(MAX_LINE_BYTES as u64)
+        // Bounded, because `tail` gives up on a journal that ends in too long a line.
+        journal
+            .file
             .read_to_end(&mut torn)
             .map_err(FileError::io("read", &journal.path))?;
-        let name = format!("journal.torn-{}", tail.head.seq.saturating_add(1));
-        let path = self.state_dir.join(&name);
-        match file::create_new(&path, &torn, 0o600) {
-            // Left by an earlier repair that was cut short itself.
-            Err(FileError::Io { source, .. })
-                if source.kind() == std::io::ErrorKind::AlreadyExists => {}
-            other => other?,
+        let mut name = format!("journal.torn-{seq}");
+        for attempt in 2.. {
+            let path = self.state_dir.join(&name);
+            match file::create_new(&path, &torn, 0o600) {
+                // Left by an earlier repair that was cut short itself, perhaps of another line.
+                Err(FileError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::AlreadyExists =>
+                {
+                    let kept = file::read_bounded(&path, torn.len(), Links::Refuse);
+                    if kept.is_ok_and(|kept| kept == torn) {
+                        break;
+                    }
+                    name = format!("journal.torn-{seq}.{attempt}");
+                }
+                other => {
+                    other?;
+                    break;
+                }
+            }
         }
         file::sync_directory(&self.state_dir)?;
         journal.cut_back(tail.complete)?;
@@ -206,8 +232,11 @@ impl Journal for FileJournal {
         };
         let tail = journal.tail()?;
         let mut head = self.continued(&tail)?;
+        // Opened before anything is written: whatever stands in its way stops the record too.
+        let head_path = self.state_dir.join("journal.head");
+        let mut head_file = self.own_file(&head_path, OFlags::WRONLY)?;
         if tail.torn {
-            let repair = self.set_aside(&mut journal, &tail)?;
+            let repair = self.set_aside(&mut journal, &tail, head.seq.saturating_add(1))?;
             let repair_id = EventId::random().map_err(JournalError::Randomness)?;
             head = journal.write(&record(repair, &head, repair_id, at), tail.complete)?;
         }
@@ -216,7 +245,11 @@ impl Journal for FileJournal {
         if end == 0 {
             file::sync_directory(&self.state_dir)?;
         }
-        self.write_head(&head)?;
+        if let Err(error) = write_head(&mut head_file, &head) {
+            // The caller is told that nothing was recorded, so nothing may be.
+            journal.cut_back(end)?;
+            return Err(FileError::io("write", &head_path)(error).into());
+        }
         Ok(Recorded {
             seq: head.seq,
             event_id,
@@ -261,17 +294,13 @@ impl FileJournal {
             _ => Ok(tail.head.clone()),
         }
     }
+}
 
-    /// Rewrites `journal.head` in place. It is derived from the journal, which is synced already.
-    fn write_head(&self, head: &Head) -> Result<(), JournalError> {
-        let path = self.state_dir.join("journal.head");
-        let mut file = self.own_file(&path, OFlags::WRONLY)?;
-        let line = format!("{head}\n");
-        file.write_all(line.as_bytes())
-            .and_then(|()| file.set_len(line.len() as u64))
-            .map_err(FileError::io("write", &path))?;
-        Ok(())
-    }
+/// Rewrites `journal.head` in place. It is derived from the journal, which is synced already.
+fn write_head(file: &mut File, head: &Head) -> std::io::Result<()> {
+    let line = format!("{head}\n");
+    file.write_all(line.as_bytes())
+        .and_then(|()| file.set_len(line.len() as u64))
 }
 
 /// The end of the journal.

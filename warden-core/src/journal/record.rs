@@ -8,7 +8,7 @@ use crate::authorize::{Authorization, Denial};
 use crate::certificate::CriticalOptions;
 use crate::failure::Failure;
 use crate::inventory::ActorName;
-use crate::sign::SignedCertificate;
+use crate::sign::{KeyIdRule, SignedCertificate};
 use rand_core::TryRng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -101,6 +101,8 @@ pub struct Facts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id_rule: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_after: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub valid_before: Option<String>,
@@ -169,6 +171,10 @@ impl Entry {
         let facts = Facts {
             serial: Some(signed.serial().to_string()),
             key_id: Some(signed.key_id()),
+            key_id_rule: match signed.key_id_rule() {
+                KeyIdRule::Actor => None,
+                KeyIdRule::AnyPrintable => Some("role".to_owned()),
+            },
             valid_after: Some(validity.after().to_string()),
             valid_before: Some(validity.before().to_string()),
             ca_fingerprint: Some(signed.ca_fingerprint().to_string()),

@@ -101,9 +101,8 @@ impl Failure for CaKeyError {
 
     fn reason(&self) -> &'static str {
         match self {
-            Self::File(error) | Self::PassphraseFile(error) if error.is_not_found() => {
-                "ca_key_not_found"
-            }
+            Self::File(error) if error.is_not_found() => "ca_key_not_found",
+            Self::PassphraseFile(error) if error.is_not_found() => "passphrase_file_not_found",
             Self::File(FileError::Exposed { .. }) => "ca_key_exposed",
             Self::PassphraseFile(FileError::Exposed { .. }) => "passphrase_file_exposed",
             Self::File(_) => "ca_key_not_readable",
@@ -119,6 +118,12 @@ impl Failure for CaKeyError {
             Self::File(error) if error.is_not_found() => {
                 vec![
                     "set `ca_key` in the config, or make a CA key with `warden ca init`".to_owned(),
+                ]
+            }
+            Self::PassphraseFile(error) if error.is_not_found() => {
+                vec![
+                    "put the passphrase there with mode 0600, or correct `ca_passphrase_file` in the config"
+                        .to_owned(),
                 ]
             }
             Self::File(error) | Self::PassphraseFile(error) => error.hints(),

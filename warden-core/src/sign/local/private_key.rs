@@ -83,6 +83,7 @@ impl PrivateKeyError {
 
     pub(super) fn hints(&self, path: &Path) -> Vec<String> {
         match self {
+            Self::Format { found: "nothing known" } => vec!["a CA key file begins with -----BEGIN OPENSSH PRIVATE KEY-----; `warden ca init` makes one".to_owned()],
             Self::Format { .. } => vec![format!(
                 "convert a copy of it in place: ssh-keygen -p -f {}",
                 path.display()
@@ -292,10 +293,27 @@ impl PrivateKey {
 
     fn ecdsa(rest: &mut &[u8]) -> Result<Self, PrivateKeyError> {
         let public = EcdsaPublicKey::decode(rest).map_err(|_| damaged("the ecdsa public half"))?;
-        let scalar = Mpint::decode(rest).map_err(|_| damaged("the ecdsa private half"))?;
-        let scalar = scalar
-            .as_positive_bytes()
-            .ok_or_else(|| damaged("the ecdsa private half"))?;
+        // OpenSSH reads a number with zeros in front, as `ssh_key` writes one P-521 key in four.
+        // `Mpint` refuses it.
+        let number = Vec::<u8>::decode(rest)
+            .map(Zeroizing::new)
+            .map_err(|_| damaged("the ecdsa private half"))?;
+        if number.first().is_some_and(|first| first & 0x80 != 0) {
+            return Err(damaged("the ecdsa private half is negative"));
+        }
+        let zeros = number.iter().take_while(|byte| **byte == 0).count();
+        let scalar = &number[zeros..];
+        let curve_bits = match public {
+            EcdsaPublicKey::NistP256(_) => 256,
+            EcdsaPublicKey::NistP384(_) => 384,
+            EcdsaPublicKey::NistP521(_) => 521,
+        };
+        // As OpenSSH's `sshkey_ec_validate_private`.
+        if crate::certificate::bits(scalar) <= curve_bits / 2 {
+            return Err(damaged(
+                "the ecdsa private half has at most half the curve's bits",
+            ));
+        }
         let wrong = |_| damaged("the ecdsa private half");
         let (pair, recomputed) = match public {
             EcdsaPublicKey::NistP256(public) => {

@@ -1,0 +1,9 @@
+//! Certificates that `warden sign` issues, at the door of a real `sshd`.
+
+mod admission;
+mod ca_keys;
+mod extensions;
+mod restraints;
+mod security_keys;
+mod site;
+mod user_keys;

@@ -1,0 +1,96 @@
+//! What a login with a certificate of warden's takes: a desk that signs, a server that trusts its
+//! CA, an account, and a user with a key.
+
+use std::path::{Path, PathBuf};
+use warden_tests::account::{Account, privileged};
+use warden_tests::desk::Desk;
+use warden_tests::keygen::{Key, KeyType};
+use warden_tests::process::Outcome;
+use warden_tests::skipped;
+use warden_tests::ssh::Login;
+use warden_tests::sshd::{Builder, Sshd};
+
+/// The actor all certificates are for.
+pub(super) const VISITOR: &str = "agt-visitor";
+
+/// One account that principal `deploy` may enter, and [`VISITOR`] with that principal and no
+/// extension.
+pub(super) struct Site {
+    pub(super) desk: Desk,
+    pub(super) user: Key,
+    pub(super) account: Account,
+    pub(super) sshd: Sshd,
+}
+
+impl Site {
+    /// Nothing, said aloud, where there can be no server.
+    pub(super) fn open() -> Option<Self> {
+        Self::open_with(|sshd| sshd)
+    }
+
+    pub(super) fn open_with(adjust: impl FnOnce(Builder) -> Builder) -> Option<Self> {
+        if !skipped::require("logging in to a real sshd", privileged()) {
+            return None;
+        }
+        let desk = Desk::new();
+        desk.set_actor(VISITOR, "principals = [\"deploy\"]\nextensions = []");
+        let user = Key::make(desk.sandbox().path(), "user", KeyType::Ed25519);
+        let account = Account::new();
+        let builder = Sshd::builder()
+            .trust(&desk.ca_line())
+            .principals(account.name(), &["deploy"]);
+        let sshd = adjust(builder).start();
+        Some(Self {
+            desk,
+            user,
+            account,
+            sshd,
+        })
+    }
+
+    /// Writes further lines into the file of [`VISITOR`], who keeps principal `deploy`.
+    #[track_caller]
+    pub(super) fn set_visitor(&self, lines: &str) {
+        let lines = format!("principals = [\"deploy\"]\n{lines}");
+        self.desk.set_actor(VISITOR, &lines);
+    }
+
+    /// Has warden certify the user's key for [`VISITOR`].
+    #[track_caller]
+    pub(super) fn certify(&self) -> PathBuf {
+        self.desk.sign(VISITOR, &self.user.public_path())
+    }
+
+    /// A login to the account with the user's key and a certificate.
+    pub(super) fn login(&self, certificate: &Path) -> Login {
+        Login::new(self.account.name(), self.sshd.port())
+            .identity(self.user.path())
+            .certificate(certificate)
+    }
+
+    /// Logs in and runs a command that shows who got in.
+    #[track_caller]
+    pub(super) fn expect_admission(&self, certificate: &Path) {
+        let admitted = self.login(certificate).command("id -un").run();
+        let admitted = admitted.expect_success();
+        assert_eq!(admitted.stdout.trim_end(), self.account.name());
+    }
+
+    /// Expects a login to be refused, and the server to say why.
+    #[track_caller]
+    pub(super) fn expect_refusal(&self, certificate: &Path, reason: &str) {
+        self.expect_refused(&self.login(certificate), reason);
+    }
+
+    /// As [`Site::expect_refusal`], for a login of any kind.
+    #[track_caller]
+    pub(super) fn expect_refused(&self, login: &Login, reason: &str) -> Outcome {
+        let mark = self.sshd.mark();
+        let refused = login.run();
+        assert_eq!(refused.code, Some(255), "{refused}");
+        assert!(refused.stderr.contains("Permission denied"), "{refused}");
+        let log = self.sshd.wait_for_log(mark, reason);
+        assert!(!log.contains("Accepted publickey"), "{log}");
+        refused
+    }
+}

@@ -1,0 +1,16 @@
+//! Tests of the library through its public interface.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a helper of a test fails as the test itself would"
+)]
+
+mod decisions;
+mod forger;
+mod inventory;
+mod journal;
+mod post_sign;
+mod properties;
+mod scene;
+mod wire;

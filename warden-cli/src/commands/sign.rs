@@ -21,7 +21,7 @@ use warden_core::request::CertificateRequest;
 /// Sign a public key for an actor and print the certificate
 ///
 /// Prints exactly one certificate line on stdout, and keeps a copy as
-/// <state_dir>/<actor>-cert.pub. Never prompts. Safe to run many times at once.
+/// ACTOR-cert.pub in the state directory. Never prompts. Safe to run many times at once.
 #[derive(Args)]
 pub(crate) struct Sign {
     /// Whom the certificate is for, as the inventory names it

@@ -42,6 +42,10 @@ enum Command {
     Ca(commands::ca::Ca),
     /// Check the OpenBao backend, and print the roles it should have
     Backend(commands::backend::Backend),
+    /// Ask the policy gate, and see what it decided
+    Gate(commands::gate::Gate),
+    /// Try the whole path to a certificate, and print what may be shown to anybody
+    Smoke(commands::smoke::Smoke),
     /// Make everything in a new directory and issue a first certificate
     Quickstart(commands::quickstart::Quickstart),
 }
@@ -64,6 +68,8 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Audit(command) => command.run(config),
         Command::Ca(command) => command.run(config),
         Command::Backend(command) => command.run(config),
+        Command::Gate(command) => command.run(config),
+        Command::Smoke(command) => command.run(config),
         Command::Quickstart(command) => command.run(),
     });
     output.finish(result)

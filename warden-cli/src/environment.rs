@@ -8,12 +8,17 @@ use crate::error::CliError;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+use warden_core::authorize::Subject;
 use warden_core::certificate::UnixTime;
 use warden_core::clock::Clock;
-use warden_core::config::{Backend, CaKeyPlace, Config, Local, MAX_CONFIG_BYTES, Vault};
+use warden_core::config::{
+    Backend, CaKeyPlace, Config, Local, MAX_CONFIG_BYTES, Policy, PolicyMode, Vault,
+};
 use warden_core::diagnostic::SourceText;
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
+use warden_core::gate::Gating;
+use warden_core::gate::flex_auth::FlexAuth;
 use warden_core::inventory::InventoryPath;
 use warden_core::sign::SigningBackend;
 use warden_core::sign::local::{CaKeyFile, LocalCa};
@@ -119,6 +124,39 @@ impl Setup {
                 )))
             }
             _ => Ok(Box::new(LocalCa::new(self.ca_key_file()?))),
+        }
+    }
+
+    /// Whether a policy gate is asked, and how.
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.config.policy
+    }
+
+    /// The policy gate; nothing is sent or built before it is asked.
+    pub(crate) fn gate(&self) -> FlexAuth {
+        FlexAuth::new(self.config.policy.settings.clone())
+    }
+
+    /// What the gate's answer is worth.
+    pub(crate) fn gating<'a>(&self, gate: &'a FlexAuth) -> Gating<'a> {
+        let fail_closed = self.config.policy.fail_closed;
+        match self.config.policy.mode {
+            PolicyMode::Off => Gating::Off,
+            PolicyMode::Shadow => Gating::Shadow(gate),
+            PolicyMode::Enforce => Gating::Enforce { gate, fail_closed },
+        }
+    }
+
+    /// Whom the gate is to judge instead of the actor, if the surroundings name somebody.
+    pub(crate) fn subject(&self) -> Result<Option<Subject>, CliError> {
+        let name = &self.config.policy.subject_variable;
+        match std::env::var_os(name).filter(|value| !value.is_empty()) {
+            None => Ok(None),
+            Some(value) => match value.to_str().and_then(Subject::new) {
+                Some(subject) => Ok(Some(subject)),
+                None => Err(CliError::new(Class::Malformed, "subject_malformed", format!("the variable {name} names no subject"))
+                    .hint("a subject is 1 to 256 printable characters without a blank, such as iam:agt-state-hub-bridge")),
+            },
         }
     }
 

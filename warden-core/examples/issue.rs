@@ -52,6 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let public_key = PublicKey::from_openssh(&std::fs::read(user_key.with_extension("pub"))?)?;
 
     let issuer = Issuer {
+        gating: warden_core::gate::Gating::Off,
+        subject: None,
         inventory: &InventoryPath::new(inventory),
         backend: &LocalCa::new(CaKeyFile {
             path: ca_key,

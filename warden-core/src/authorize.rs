@@ -6,13 +6,16 @@
 
 mod bounds;
 mod denial;
+mod subject;
 
 pub use bounds::BoundedRequest;
 pub use denial::{Denial, DenialReason};
+pub use subject::Subject;
 
 use crate::certificate::{
     CertType, CriticalOptions, Extensions, Principals, PublicKey, Ttl, UnixTime,
 };
+use crate::gate::{self, GateError, GateRecord, Gating, Passed};
 use crate::inventory::{ActorName, SourceDigest, Standing};
 use crate::request::CertificateRequest;
 
@@ -30,14 +33,44 @@ pub enum Decision<T = Authorization> {
 #[derive(Debug)]
 pub struct Authorization {
     terms: BoundedRequest,
+    gate: Option<GateRecord>,
 }
 
-/// Decides about a request, given what the inventory says about its actor. `now` is the moment of
+/// Decides about a request by the inventory's bounds alone, without any gate. `now` is the moment of
 /// the decision.
 pub fn authorize(request: CertificateRequest, standing: &Standing, now: UnixTime) -> Decision {
     match bounds::within(request, standing, now) {
-        Decision::Allow(terms) => Decision::Allow(Authorization { terms }),
+        Decision::Allow(terms) => Decision::Allow(Authorization { terms, gate: None }),
         Decision::Deny(denial) => Decision::Deny(denial),
+    }
+}
+
+/// Decides about a request: first by the inventory's bounds, then, inside them, by the gate.
+///
+/// # Errors
+/// If an enforcing gate gave no answer. What was bounded comes back with the error, so that the
+/// failure can be recorded.
+pub fn authorize_with_gate(
+    request: CertificateRequest,
+    standing: &Standing,
+    now: UnixTime,
+    subject: &Subject,
+    gating: Gating<'_>,
+) -> Result<Decision, (Box<Authorization>, GateError)> {
+    let terms = match bounds::within(request, standing, now) {
+        Decision::Allow(terms) => terms,
+        Decision::Deny(denial) => return Ok(Decision::Deny(denial)),
+    };
+    match gate::pass(&terms, subject, gating) {
+        Passed::Yes(gate) => Ok(Decision::Allow(Authorization { terms, gate })),
+        Passed::Denied(record) => Ok(Decision::Deny(Box::new(terms.denied(record)))),
+        Passed::Failed(record, error) => Err((
+            Box::new(Authorization {
+                terms,
+                gate: Some(record),
+            }),
+            error,
+        )),
     }
 }
 
@@ -93,5 +126,10 @@ impl Authorization {
     /// The digest of the inventory files the decision was read from.
     pub fn source_digest(&self) -> SourceDigest {
         self.terms.source_digest
+    }
+
+    /// What the gate had to do with it, if one was asked.
+    pub fn gate(&self) -> Option<&GateRecord> {
+        self.gate.as_ref()
     }
 }

@@ -5,8 +5,10 @@
 //! - Relative paths start at the file's own directory, so that it means the same from everywhere.
 //! - Reading it looks at nothing else: the caller finds the file and resolves variables.
 
+mod policy;
 mod vault;
 
+pub use policy::{Policy, PolicyMode};
 pub use vault::{CredentialPlace, Vault};
 
 use crate::diagnostic::{Problem, SourceText};
@@ -26,6 +28,8 @@ pub struct Config {
     pub local: Local,
     /// The OpenBao or Vault server, whether or not it is what signs.
     pub vault: Option<Vault>,
+    /// Whether a policy gate is asked.
+    pub policy: Policy,
     /// The inventory: a directory or a single file.
     pub inventory_path: PathBuf,
     /// Where the journal and the stored certificates are; `None` for the user's default.
@@ -70,6 +74,7 @@ struct Table {
     inventory_path: Option<Spanned<String>>,
     state_dir: Option<Spanned<String>>,
     vault: Option<vault::VaultTable>,
+    policy: Option<policy::PolicyTable>,
 }
 
 impl Config {
@@ -133,6 +138,7 @@ impl Config {
                 .vault
                 .map(|table| vault::Reader { source, home }.vault(table))
                 .transpose()?,
+            policy: vault::Reader { source, home }.policy(table.policy)?,
             inventory_path: path(&table.inventory_path)?.unwrap_or(beside),
             state_dir: path(&table.state_dir)?,
         })

@@ -3,9 +3,10 @@
 //! A request is authorized against the inventory, signed by a backend, recorded in the journal, and
 //! given back for delivery. Whatever the outcome, exactly one record is on disk when this returns.
 
-use crate::authorize::{Decision, Denial, authorize};
+use crate::authorize::{Decision, Denial, Subject, authorize_with_gate};
 use crate::clock::Clock;
 use crate::failure::{Class, Failure};
+use crate::gate::{GateError, Gating};
 use crate::inventory::{InventoryError, InventoryPath};
 use crate::journal::{self, IssuedCertificate, Journal, JournalError, Recorded};
 use crate::request::CertificateRequest;
@@ -16,6 +17,10 @@ use crate::sign::{SignError, SigningBackend, sign};
 pub struct Issuer<'a> {
     /// Who may be given what.
     pub inventory: &'a InventoryPath,
+    /// Whom the gate judges; the actor itself if nobody else is named.
+    pub subject: Option<&'a Subject>,
+    /// Whether a gate is asked.
+    pub gating: Gating<'a>,
     /// Who signs.
     pub backend: &'a dyn SigningBackend,
     /// Where it is recorded.
@@ -41,6 +46,9 @@ pub enum IssueError {
     /// The inventory gave no answer.
     #[error("cannot issue a certificate")]
     Inventory(#[source] InventoryError),
+    /// An enforcing gate gave no answer.
+    #[error("cannot issue a certificate: {0}")]
+    Gate(GateError),
     /// Nothing was signed, or not what was authorized.
     #[error("cannot issue a certificate: {0}")]
     Sign(#[source] SignError),
@@ -59,6 +67,7 @@ impl Failure for IssueError {
     fn class(&self) -> Class {
         match self {
             Self::Inventory(error) => error.class(),
+            Self::Gate(error) => error.class(),
             Self::Sign(error) => error.class(),
             Self::NotRecorded { .. } => Class::NotRecorded,
         }
@@ -67,6 +76,7 @@ impl Failure for IssueError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Inventory(error) => error.reason(),
+            Self::Gate(error) => error.reason(),
             Self::Sign(error) => error.reason(),
             Self::NotRecorded { source, .. } => source.reason(),
         }
@@ -75,6 +85,7 @@ impl Failure for IssueError {
     fn hints(&self) -> Vec<String> {
         match self {
             Self::Inventory(error) => error.hints(),
+            Self::Gate(error) => error.hints(),
             Self::Sign(error) => error.hints(),
             Self::NotRecorded { source, .. } => source.hints(),
         }
@@ -103,9 +114,16 @@ pub fn issue(request: CertificateRequest, by: &Issuer<'_>) -> Result<Outcome, Is
             return Err(unless_unrecorded(recorded, IssueError::Inventory(error)));
         }
     };
-    let authorization = match authorize(request, &standing, by.clock.now()) {
-        Decision::Allow(authorization) => authorization,
-        Decision::Deny(denial) => {
+    let subject = by.subject.cloned().unwrap_or_else(|| Subject::from(&actor));
+    let decision = authorize_with_gate(request, &standing, by.clock.now(), &subject, by.gating);
+    let authorization = match decision {
+        Ok(Decision::Allow(authorization)) => authorization,
+        Err((bounded, error)) => {
+            let recorded =
+                journal::record_not_authorized(by.journal, &bounded, &error, by.clock.now());
+            return Err(unless_unrecorded(recorded, IssueError::Gate(error)));
+        }
+        Ok(Decision::Deny(denial)) => {
             let recorded = journal::record_denied(by.journal, &denial, by.clock.now());
             let recorded = recorded.map_err(not_recorded(format!("the denial ({denial})")))?;
             return Ok(Outcome::Denied(denial, recorded));

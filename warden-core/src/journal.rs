@@ -10,7 +10,7 @@ mod chain;
 mod file;
 mod record;
 
-pub use chain::{ChainError, Head, Verified, read_head, verify};
+pub use chain::{ChainError, Head, Verified, read_head, read_records, verify};
 pub use file::{FileJournal, JournalError, LOCK_WAIT};
 pub use record::{Entry, EventId, Facts, Kind, Outcome, Record, Recorded};
 
@@ -19,6 +19,7 @@ use crate::certificate::UnixTime;
 use crate::failure::Failure;
 use crate::inventory::ActorName;
 use crate::sign::SignedCertificate;
+use std::collections::BTreeMap;
 
 /// Somewhere records are kept.
 ///
@@ -97,6 +98,19 @@ pub fn record_not_signed(
     journal.append(&Entry::not_signed(authorization, backend, error), at)
 }
 
+/// Records that a request inside its bounds was not authorized, because the gate gave no answer.
+///
+/// # Errors
+/// If the record cannot be made durable.
+pub fn record_not_authorized(
+    journal: &dyn Journal,
+    bounded: &Authorization,
+    error: &dyn Failure,
+    at: UnixTime,
+) -> Result<Recorded, JournalError> {
+    journal.append(&Entry::not_authorized(bounded, error), at)
+}
+
 /// Records that a request for `actor` failed before it could be decided.
 ///
 /// # Errors
@@ -108,4 +122,18 @@ pub fn record_failed(
     at: UnixTime,
 ) -> Result<Recorded, JournalError> {
     journal.append(&Entry::failed(actor, reason), at)
+}
+
+/// Records what a trial of the path to a certificate showed: for each check, what came of it.
+///
+/// # Errors
+/// If the record cannot be made durable.
+pub fn record_smoke(
+    journal: &dyn Journal,
+    actor: &ActorName,
+    holds: bool,
+    checks: BTreeMap<String, String>,
+    at: UnixTime,
+) -> Result<Recorded, JournalError> {
+    journal.append(&Entry::smoke(actor, holds, checks), at)
 }

@@ -25,6 +25,7 @@ pub mod deliver;
 pub mod diagnostic;
 pub mod failure;
 pub mod file;
+pub mod gate;
 pub mod inventory;
 pub mod issue;
 pub mod journal;

@@ -114,6 +114,8 @@ fn signed_at(site: &Site, now: UnixTime) -> PathBuf {
     let state = site.desk.sandbox().join(format!("state-{}", now.0));
     let journal = FileJournal::open(&state).unwrap();
     let issuer = Issuer {
+        gating: warden_core::gate::Gating::Off,
+        subject: None,
         inventory: &inventory,
         backend: &backend,
         journal: &journal,

@@ -136,6 +136,8 @@ fn fill(dir: &Path) -> Result<Parsed, CliError> {
             })?;
     let place = CertificateFile::prepare(&setup.state_dir, &actor)?;
     let issuer = Issuer {
+        gating: warden_core::gate::Gating::Off,
+        subject: None,
         inventory: &setup.inventory,
         backend: &LocalCa::new(setup.ca_key_file()?),
         journal: &FileJournal::open(&setup.state_dir)?,

@@ -50,7 +50,7 @@ pub(crate) struct Sign {
 
 /// Why what was asked is no request.
 #[derive(Debug, thiserror::Error)]
-enum RequestError {
+pub(super) enum RequestError {
     #[error("--ttl: {0}")]
     Ttl(TtlError),
     #[error("--principal: {0}")]
@@ -113,11 +113,14 @@ impl Sign {
         let prepare = || -> Result<_, CliError> {
             let request = self.request(actor.clone())?;
             let place = CertificateFile::prepare(&setup.state_dir, &actor)?;
-            Ok((request, place, setup.backend()?))
+            Ok((request, place, setup.backend()?, setup.subject()?))
         };
-        let (request, place, backend) =
+        let (request, place, backend, subject) =
             prepare().map_err(|error| recorded(error, &journal, &actor))?;
+        let gate = setup.gate();
         let issuer = Issuer {
+            gating: setup.gating(&gate),
+            subject: subject.as_ref(),
             inventory: &setup.inventory,
             backend: &*backend,
             journal: &journal,
@@ -153,12 +156,7 @@ impl Sign {
             none if none.is_empty() => None,
             some => Some(Principals::new(some).map_err(RequestError::Principal)?),
         };
-        let content = file::read_bounded(&self.pubkey, MAX_PUBLIC_KEY_BYTES, Links::Follow)
-            .map_err(RequestError::File)?;
-        let key = PublicKey::from_openssh(&content).map_err(|source| RequestError::Key {
-            path: self.pubkey.clone(),
-            source,
-        })?;
+        let key = read_public_key(&self.pubkey)?;
         let mut request = CertificateRequest::new(actor, key);
         if let Some(ttl) = ttl {
             request = request.with_ttl(ttl);
@@ -168,6 +166,16 @@ impl Sign {
         }
         Ok(request)
     }
+}
+
+/// Reads the public key to be certified.
+pub(super) fn read_public_key(path: &Path) -> Result<PublicKey, RequestError> {
+    let content = file::read_bounded(path, MAX_PUBLIC_KEY_BYTES, Links::Follow)
+        .map_err(RequestError::File)?;
+    PublicKey::from_openssh(&content).map_err(|source| RequestError::Key {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Records a failure before anything could be decided; if that fails too, says so besides.

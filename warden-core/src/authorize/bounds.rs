@@ -8,6 +8,7 @@ use super::denial::{Denial, DenialReason};
 use crate::certificate::{
     CertType, CriticalOptions, Extensions, Principals, PublicKey, Ttl, UnixTime,
 };
+use crate::gate::GateRecord;
 use crate::inventory::{Actor, ActorName, SourceDigest, Standing};
 use crate::request::CertificateRequest;
 
@@ -23,6 +24,47 @@ pub struct BoundedRequest {
     pub(super) extensions: Extensions,
     pub(super) critical_options: CriticalOptions,
     pub(super) source_digest: SourceDigest,
+}
+
+impl BoundedRequest {
+    pub(crate) fn actor(&self) -> &ActorName {
+        &self.actor
+    }
+
+    pub(crate) fn principals(&self) -> &Principals {
+        &self.principals
+    }
+
+    pub(crate) fn ttl(&self) -> Ttl {
+        self.ttl
+    }
+
+    pub(crate) fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The denial of this request by a gate.
+    pub(super) fn denied(self, record: GateRecord) -> Denial {
+        let words = record
+            .answer
+            .as_ref()
+            .map_or_else(|reason| (*reason).to_owned(), |answer| answer.words.clone());
+        Denial {
+            reason: DenialReason::Gate {
+                actor: self.actor.clone(),
+                subject: record.subject.clone(),
+                words,
+            },
+            actor: self.actor,
+            cert_type: self.cert_type,
+            public_key: self.public_key.fingerprint().clone(),
+            principals: Some(self.principals),
+            ttl: Some(self.ttl),
+            source_digest: self.source_digest,
+            place: None,
+            gate: Some(record),
+        }
+    }
 }
 
 /// Decides whether a request lies inside the bounds of its actor at the moment `now`.
@@ -72,6 +114,7 @@ fn deny(
         source_digest: standing.source_digest,
         place: standing.actor.as_ref().map(|actor| actor.place().clone()),
         reason,
+        gate: None,
     }))
 }
 

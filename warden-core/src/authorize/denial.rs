@@ -2,6 +2,7 @@
 
 use crate::certificate::{CertType, Fingerprint, Principal, Principals, Ttl, UnixTime};
 use crate::failure::{Class, Failure};
+use crate::gate::GateRecord;
 use crate::inventory::{ActorName, Defined, SourceDigest};
 
 /// A denied request: what was asked, and why it is not given.
@@ -16,6 +17,7 @@ pub struct Denial {
     pub(super) source_digest: SourceDigest,
     pub(super) place: Option<Defined>,
     pub(super) reason: DenialReason,
+    pub(super) gate: Option<GateRecord>,
 }
 
 /// The fact a denial rests on.
@@ -84,6 +86,16 @@ pub enum DenialReason {
         /// The shortest allowed.
         shortest: Ttl,
     },
+    /// The policy gate said no.
+    #[error("the policy gate denies `{actor}` to subject `{subject}`: {words}")]
+    Gate {
+        /// The actor.
+        actor: ActorName,
+        /// Whom the gate judged.
+        subject: String,
+        /// The gate's own words, cut.
+        words: String,
+    },
     /// A time to live that reaches beyond the actor's own end.
     #[error("a time to live of {asked} reaches beyond the end of `{actor}`, {expires}")]
     TtlBeyondExpiry {
@@ -127,6 +139,11 @@ impl Denial {
         self.ttl
     }
 
+    /// What the gate had to do with it, if it was asked.
+    pub fn gate(&self) -> Option<&GateRecord> {
+        self.gate.as_ref()
+    }
+
     /// The digest of the inventory files the decision was read from.
     pub fn source_digest(&self) -> SourceDigest {
         self.source_digest
@@ -141,6 +158,7 @@ impl Failure for Denial {
     fn reason(&self) -> &'static str {
         match self.reason {
             DenialReason::UnknownActor { .. } => "unknown_actor_resource",
+            DenialReason::Gate { .. } => "gate_denied",
             DenialReason::Disabled { .. } => "actor_disabled",
             DenialReason::Expired { .. } => "actor_expired",
             DenialReason::KeyNotPinned { .. } => "key_not_pinned",
@@ -173,6 +191,15 @@ impl Failure for Denial {
             }
             DenialReason::KeyNotPinned { .. } => {
                 hints.push("use a pinned key, or have this one added to `public_keys`".to_owned());
+            }
+            DenialReason::Gate { .. } => {
+                let id = self
+                    .gate
+                    .as_ref()
+                    .and_then(|gate| gate.answer.as_ref().ok())
+                    .and_then(|answer| answer.decision_id.clone());
+                hints.extend(id.map(|id| format!("the gate's decision is {id}")));
+                hints.push("`warden gate check` asks the gate alone".to_owned());
             }
             DenialReason::Disabled { .. } | DenialReason::Expired { .. } => {}
         }

@@ -166,7 +166,7 @@ impl Reader<'_> {
         })
     }
 
-    fn path(&self, text: Option<&Spanned<String>>) -> Result<Option<PathBuf>, Problem> {
+    pub(super) fn path(&self, text: Option<&Spanned<String>>) -> Result<Option<PathBuf>, Problem> {
         text.map(|text| resolve(self.source, text, self.home))
             .transpose()
     }
@@ -176,9 +176,16 @@ impl Reader<'_> {
     }
 
     fn address(&self, table: &VaultTable) -> Result<Address, Problem> {
-        let permitted = table.dangerous_plain_http.unwrap_or(false);
-        Address::parse(table.addr.get_ref(), permitted).map_err(|error| {
-            let problem = self.at(table.addr.span(), error.to_string());
+        self.address_at(&table.addr, table.dangerous_plain_http.unwrap_or(false))
+    }
+
+    pub(super) fn address_at(
+        &self,
+        text: &Spanned<String>,
+        permitted: bool,
+    ) -> Result<Address, Problem> {
+        Address::parse(text.get_ref(), permitted).map_err(|error| {
+            let problem = self.at(text.span(), error.to_string());
             match error {
                 AddressError::PlainHttp { .. } => problem.with_hint(
                     "use https; inside a trusted cluster `dangerous_plain_http = true` permits it",
@@ -253,7 +260,7 @@ impl Reader<'_> {
         }
     }
 
-    fn seconds(
+    pub(super) fn seconds(
         &self,
         text: Option<&Spanned<String>>,
         default: u64,

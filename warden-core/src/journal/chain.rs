@@ -4,7 +4,7 @@
 //!   only against a head kept elsewhere.
 //! - Verifying reads line by line in bounded memory and touches nothing.
 
-use super::record::VERSION;
+use super::record::{Record, VERSION};
 use crate::failure::{Class, Failure};
 use crate::file::{self, FileError, Links};
 use serde::Deserialize;
@@ -334,6 +334,29 @@ pub fn read_head(state_dir: &Path) -> Result<Option<Head>, ChainError> {
         Err(error) if error.is_not_found() => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Reads every record of a journal that verifies so far as its lines are records; the chain is
+/// [`verify`]'s to judge. A journal that is not there has none.
+///
+/// # Errors
+/// If the file cannot be read or a line is not a record.
+pub fn read_records(path: &Path, mut each: impl FnMut(Record)) -> Result<(), ChainError> {
+    let file = match file::open_regular(path, Links::Refuse) {
+        Ok(file) => file,
+        Err(error) if error.is_not_found() => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    for (number, line) in BufReader::new(file).split(b'\n').enumerate() {
+        let line = line.map_err(FileError::io("read", path))?;
+        let record = serde_json::from_slice(&line).map_err(|error| ChainError::NotARecord {
+            path: path.to_owned(),
+            line: number as u64 + 1,
+            detail: error.to_string(),
+        })?;
+        each(record);
+    }
+    Ok(())
 }
 
 struct Walk {

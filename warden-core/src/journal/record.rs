@@ -7,6 +7,7 @@
 use crate::authorize::{Authorization, Denial};
 use crate::certificate::CriticalOptions;
 use crate::failure::Failure;
+use crate::gate::GateRecord;
 use crate::inventory::ActorName;
 use crate::sign::{KeyIdRule, SignedCertificate};
 use rand_core::TryRng;
@@ -24,6 +25,8 @@ pub(super) const VERSION: u32 = 1;
 pub enum Kind {
     /// A request for a certificate.
     Certificate,
+    /// The path to a certificate was tried out.
+    Smoke,
     /// A torn last line was moved aside.
     JournalRepair,
 }
@@ -117,6 +120,18 @@ pub struct Facts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_digest: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_mode: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_subject: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_effect: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_decision_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub torn_file: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub torn_bytes: Option<u64>,
@@ -191,7 +206,8 @@ impl Entry {
             ttl_seconds: denial.ttl().map(|ttl| ttl.seconds()),
             source_digest: Some(denial.source_digest().to_string()),
             ..named(denial.actor())
-        };
+        }
+        .with_gate(denial.gate());
         Self::certificate(Outcome::Denied, Some(denial.reason()), facts)
     }
 
@@ -205,6 +221,33 @@ impl Entry {
             Some(error.reason()),
             authorized(authorization, backend),
         )
+    }
+
+    pub(super) fn not_authorized(bounded: &Authorization, error: &dyn Failure) -> Self {
+        let facts = Facts {
+            backend: None,
+            ..authorized(bounded, "")
+        };
+        Self::certificate(Outcome::Failed, Some(error.reason()), facts)
+    }
+
+    pub(super) fn smoke(actor: &ActorName, holds: bool, checks: BTreeMap<String, String>) -> Self {
+        let outcome = if holds {
+            Outcome::Done
+        } else {
+            Outcome::Failed
+        };
+        let reason = (!holds).then(|| "smoke_failed".to_owned());
+        let facts = Facts {
+            checks: Some(checks),
+            ..named(actor)
+        };
+        Self {
+            kind: Kind::Smoke,
+            outcome,
+            reason,
+            facts,
+        }
     }
 
     pub(super) fn failed(actor: &ActorName, reason: &'static str) -> Self {
@@ -222,6 +265,39 @@ impl Entry {
             outcome: Outcome::Done,
             reason: None,
             facts,
+        }
+    }
+}
+
+impl Facts {
+    /// Adds what the gate had to do with it.
+    fn with_gate(self, gate: Option<&GateRecord>) -> Self {
+        let Some(GateRecord {
+            mode,
+            subject,
+            answer,
+        }) = gate
+        else {
+            return self;
+        };
+        let effect = match answer {
+            Ok(answer) if answer.allows => "allow",
+            Ok(_) => "deny",
+            Err(_) => "no_answer",
+        };
+        Self {
+            policy_mode: Some((*mode).to_owned()),
+            policy_subject: Some(subject.clone()),
+            policy_effect: Some(effect.to_owned()),
+            policy_decision_id: answer
+                .as_ref()
+                .ok()
+                .and_then(|answer| answer.decision_id.clone()),
+            policy_reason: match answer {
+                Ok(answer) => answer.reason.clone(),
+                Err(reason) => Some((*reason).to_owned()),
+            },
+            ..self
         }
     }
 }
@@ -252,6 +328,7 @@ fn authorized(authorization: &Authorization, backend: &'static str) -> Facts {
         source_digest: Some(authorization.source_digest().to_string()),
         ..named(authorization.actor())
     }
+    .with_gate(authorization.gate())
 }
 
 fn options(options: &CriticalOptions) -> Option<BTreeMap<String, String>> {

@@ -285,6 +285,21 @@ impl CaKey {
     }
 }
 
+/// A public key whose private half nobody has: for questions about a certificate that is never made.
+///
+/// # Errors
+/// If the system gives no random bytes.
+pub fn throwaway_key() -> Result<PublicKey, getrandom::Error> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::SysRng.try_fill_bytes(&mut *seed)?;
+    let point = ed25519_dalek::SigningKey::from_bytes(&seed)
+        .verifying_key()
+        .to_bytes();
+    let key = ssh_key::public::KeyData::Ed25519(ssh_key::public::Ed25519PublicKey(point));
+    // The key of a random seed is on the curve and not of small order.
+    PublicKey::from_key_data(key).map_err(|_| getrandom::Error::UNEXPECTED)
+}
+
 /// A serial that is not zero, and a nonce.
 fn random() -> Result<(Serial, [u8; NONCE_BYTES]), getrandom::Error> {
     let mut rng = getrandom::SysRng;

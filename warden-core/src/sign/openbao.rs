@@ -7,7 +7,7 @@
 //!
 //! References: the engine's API documents; `wiki/guides/openbao.md`.
 
-mod connection;
+pub(crate) mod connection;
 mod credential;
 mod exchange;
 pub mod lint;
@@ -292,7 +292,7 @@ pub fn public_key(settings: &Settings) -> Result<CaPublicKey, BackendError> {
     let failed = |error: ExchangeError| error.while_doing("cannot read the engine's CA key");
     let slot = OnceCell::new();
     let connection = connection(settings, &slot).map_err(failed)?;
-    let path = format!("{}/public_key", settings.mount.as_str());
+    let path = format!("v1/{}/public_key", settings.mount.as_str());
     let request = || Request {
         method: Method::GET,
         path: &path,

@@ -172,6 +172,8 @@ pub(crate) fn refusal_of(
     let state = tempfile::tempdir().unwrap();
     let journal = FileJournal::open(state.path()).unwrap();
     let by = Issuer {
+        gating: warden_core::gate::Gating::Off,
+        subject: None,
         inventory: inventory.path(),
         backend: forger,
         journal: &journal,

@@ -58,6 +58,8 @@ impl State {
 
     fn issuer<'a>(&'a self, backend: &'a dyn SigningBackend) -> Issuer<'a> {
         Issuer {
+            gating: warden_core::gate::Gating::Off,
+            subject: None,
             inventory: self.inventory.path(),
             backend,
             journal: &self.journal,

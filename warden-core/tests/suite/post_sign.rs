@@ -57,6 +57,8 @@ fn issued_line(alter: fn(&mut Forgery)) -> String {
     let inventory = inventory();
     let state = tempfile::tempdir().unwrap();
     let by = Issuer {
+        gating: warden_core::gate::Gating::Off,
+        subject: None,
         inventory: inventory.path(),
         backend: &Forger::new(alter),
         journal: &FileJournal::open(state.path()).unwrap(),

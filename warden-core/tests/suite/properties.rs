@@ -53,6 +53,8 @@ fn issued(plan: &Plan) -> Option<(ssh_key::Certificate, Entry)> {
     let inventory = plan.inventory();
     let journal = Memory::default();
     let by = Issuer {
+        gating: warden_core::gate::Gating::Off,
+        subject: None,
         inventory: inventory.path(),
         backend: &LocalCa::with_key(CaKey::from_ed25519_seed(&[CA; 32]).unwrap()),
         journal: &journal,

@@ -7,7 +7,7 @@
 //! - Built only when the first request is made, so that a local CA never pays for it.
 
 use super::exchange::ExchangeError;
-use super::settings::{PlainHttp, Settings};
+use super::settings::{Address, PathName, PlainHttp, Settings};
 use crate::file::{self, Links};
 use crate::secret::Secret;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -32,7 +32,7 @@ const SYSTEM_CAS: [&str; 4] = [
 ];
 
 /// A connection to the server of some settings.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     client: Client,
     runtime: tokio::runtime::Runtime,
     base: String,
@@ -49,23 +49,46 @@ impl std::fmt::Debug for Connection {
 }
 
 /// One request.
-pub(super) struct Request<'a> {
-    pub(super) method: Method,
-    /// Below `/v1/`.
-    pub(super) path: &'a str,
-    pub(super) body: Vec<u8>,
-    pub(super) token: Option<&'a Secret>,
+pub(crate) struct Request<'a> {
+    pub(crate) method: Method,
+    /// Without the first slash.
+    pub(crate) path: &'a str,
+    pub(crate) body: Vec<u8>,
+    pub(crate) token: Option<&'a Secret>,
 }
 
 /// A whole answer.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Where a connection leads, and how it is secured.
+pub(crate) struct Endpoint<'a> {
+    pub(crate) address: &'a Address,
+    pub(crate) namespace: Option<&'a str>,
+    pub(crate) timeout: Duration,
+    pub(crate) tls_ca_file: Option<&'a Path>,
+    pub(crate) tls_client_file: Option<&'a Path>,
+    pub(crate) proxy: Option<&'a str>,
 }
 
 impl Connection {
     /// Prepares a client; nothing is sent yet.
-    pub(super) fn new(settings: &Settings) -> Result<Self, ExchangeError> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, ExchangeError> {
+        Self::to(&Endpoint {
+            address: &settings.address,
+            namespace: settings.namespace.as_ref().map(PathName::as_str),
+            timeout: settings.timeout,
+            tls_ca_file: settings.tls_ca_file.as_deref(),
+            tls_client_file: settings.tls_client_file.as_deref(),
+            proxy: settings.proxy.as_deref(),
+        })
+    }
+
+    /// Prepares a client for an endpoint; nothing is sent yet.
+    pub(crate) fn to(settings: &Endpoint<'_>) -> Result<Self, ExchangeError> {
         let wrong = |detail: String| ExchangeError::Request { detail };
         let client = client_builder(settings)?
             .build()
@@ -75,11 +98,7 @@ impl Connection {
             .enable_time()
             .build()
             .map_err(|error| wrong(error.to_string()))?;
-        let namespace = settings
-            .namespace
-            .as_ref()
-            .map(|name| HeaderValue::from_str(name.as_str()))
-            .transpose();
+        let namespace = settings.namespace.map(HeaderValue::from_str).transpose();
         Ok(Self {
             client,
             runtime,
@@ -90,12 +109,12 @@ impl Connection {
     }
 
     /// When an operation that begins now must have ended.
-    pub(super) fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.timeout
     }
 
     /// Sends one request and reads the whole answer, whatever its status.
-    pub(super) fn answer(
+    pub(crate) fn answer(
         &self,
         request: Request<'_>,
         deadline: Instant,
@@ -104,7 +123,7 @@ impl Connection {
     }
 
     /// Sends one request; any status but 200 to 208 is an error.
-    pub(super) fn success(
+    pub(crate) fn success(
         &self,
         request: Request<'_>,
         deadline: Instant,
@@ -113,7 +132,7 @@ impl Connection {
     }
 
     /// Executes an endpoint that `vaultrs` declares, over this connection.
-    pub(super) fn execute<E: rustify::Endpoint>(
+    pub(crate) fn execute<E: rustify::Endpoint>(
         &self,
         endpoint: &E,
         token: Option<&Secret>,
@@ -203,7 +222,7 @@ impl Connection {
             value.set_sensitive(true);
             headers.insert("X-Vault-Token", value);
         }
-        let url = format!("{}/v1/{}", self.base, request.path);
+        let url = format!("{}/{}", self.base, request.path);
         let sent = self
             .client
             .request(request.method, url)
@@ -219,6 +238,7 @@ impl Connection {
                 .and_then(|value: &HeaderValue| value.to_str().ok())
         };
         let location = header("location").map(str::to_owned);
+        let content_type = header("content-type").map(str::to_owned);
         let retry_after = header("retry-after")
             .and_then(|text| text.parse().ok())
             .map(Duration::from_secs);
@@ -234,6 +254,7 @@ impl Connection {
         Ok(Parts {
             answer: Answer {
                 status: response.status().as_u16(),
+                content_type,
                 body,
             },
             location,
@@ -249,14 +270,15 @@ struct Parts {
 }
 
 /// Everything that makes the client safe.
-fn client_builder(settings: &Settings) -> Result<ClientBuilder, ExchangeError> {
+fn client_builder(settings: &Endpoint<'_>) -> Result<ClientBuilder, ExchangeError> {
     let wrong = |detail: String| ExchangeError::Request { detail };
     let mut builder = Client::builder()
         .redirect(redirect::Policy::none())
         .no_proxy()
         .referer(false)
         .tls_version_min(tls::Version::TLS_1_2)
-        .connect_timeout(settings.timeout)
+        // A little less than the whole, so that a failed connection is known as one.
+        .connect_timeout(settings.timeout.mul_f32(0.9))
         .user_agent(concat!("warden/", env!("CARGO_PKG_VERSION")));
     if settings.address.plain_http() == PlainHttp::No {
         builder = builder
@@ -266,14 +288,14 @@ fn client_builder(settings: &Settings) -> Result<ClientBuilder, ExchangeError> {
         // Without this the client would load the system's CAs for nothing.
         builder = builder.tls_certs_only(Vec::new());
     }
-    if let Some(path) = &settings.tls_client_file {
+    if let Some(path) = settings.tls_client_file {
         let pem = file::read_secret(path, MAX_PEM_BYTES)
             .map_err(|error| wrong(format!("vault.client_cert: {error}")))?;
         let identity = Identity::from_pem(&pem)
             .map_err(|error| wrong(format!("vault.client_cert {}: {error}", path.display())))?;
         builder = builder.identity(identity);
     }
-    if let Some(proxy) = &settings.proxy {
+    if let Some(proxy) = settings.proxy {
         builder = builder
             .proxy(Proxy::all(proxy).map_err(|error| wrong(format!("vault.proxy: {error}")))?);
     }
@@ -281,7 +303,7 @@ fn client_builder(settings: &Settings) -> Result<ClientBuilder, ExchangeError> {
 }
 
 /// The CAs of `vault.ca_cert`, else those of the system.
-fn trusted_cas(settings: &Settings) -> Result<Vec<Certificate>, ExchangeError> {
+fn trusted_cas(settings: &Endpoint<'_>) -> Result<Vec<Certificate>, ExchangeError> {
     let wrong = |detail: String| ExchangeError::Request { detail };
     let system = || SYSTEM_CAS.iter().map(Path::new).find(|path| path.is_file());
     let path = settings
@@ -320,8 +342,8 @@ impl rustify::client::Client for Call<'_> {
             .uri
             .path_and_query()
             .map_or("", http::uri::PathAndQuery::as_str)
-            .trim_start_matches('/')
-            .to_owned();
+            .trim_start_matches('/');
+        let path = format!("v1/{path}");
         let request = Request {
             method: parts.method,
             path: &path,

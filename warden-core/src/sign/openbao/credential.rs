@@ -207,7 +207,7 @@ pub(super) fn look_up(
     }
     let request = Request {
         method: Method::GET,
-        path: "auth/token/lookup-self",
+        path: "v1/auth/token/lookup-self",
         body: Vec::new(),
         token: Some(token),
     };

@@ -32,6 +32,12 @@ pub enum ExchangeError {
         /// What is wrong.
         detail: String,
     },
+    /// No connection in time.
+    #[error("no connection within {} s", limit.as_secs_f32())]
+    ConnectTimeout {
+        /// The limit.
+        limit: Duration,
+    },
     /// It took too long altogether.
     #[error("no whole answer within {} s", limit.as_secs_f32())]
     Timeout {
@@ -87,7 +93,7 @@ fn said(errors: &[String]) -> String {
 
 impl ExchangeError {
     /// Cuts a server's text to a bearable length.
-    pub(super) fn cut(text: &str) -> String {
+    pub(crate) fn cut(text: &str) -> String {
         text.chars().take(MAX_SERVER_TEXT).collect()
     }
 
@@ -133,6 +139,7 @@ impl ExchangeError {
         let all = chain.join(": ").to_lowercase();
         let detail = || Self::cut(chain.last().map_or("", String::as_str));
         match () {
+            () if error.is_timeout() && error.is_connect() => Self::ConnectTimeout { limit },
             () if error.is_timeout() => Self::Timeout { limit },
             () if all.contains("dns error") => Self::Dns,
             () if [
@@ -181,7 +188,7 @@ impl ExchangeError {
             Self::Refused => "backend_connection_refused",
             Self::Unreachable { .. } => "backend_unreachable",
             Self::Tls { .. } => "backend_tls",
-            Self::Timeout { .. } => "backend_timeout",
+            Self::Timeout { .. } | Self::ConnectTimeout { .. } => "backend_timeout",
             Self::CutShort => "backend_answer_cut_short",
             Self::TooLarge { .. } => "backend_answer_too_large",
             Self::NotUnderstood { .. } => "backend_answer_not_understood",

@@ -147,7 +147,7 @@ impl Look<'_> {
     fn server(&mut self, connection: &Connection) -> bool {
         let request = Request {
             method: Method::GET,
-            path: "sys/health",
+            path: "v1/sys/health",
             body: Vec::new(),
             token: None,
         };
@@ -334,7 +334,7 @@ impl Look<'_> {
         let body = json!({"paths": paths}).to_string().into_bytes();
         let request = Request {
             method: Method::POST,
-            path: "sys/capabilities-self",
+            path: "v1/sys/capabilities-self",
             body,
             token: Some(token),
         };
@@ -414,7 +414,7 @@ impl Look<'_> {
         );
         let request = Request {
             method: Method::GET,
-            path: &path,
+            path: &format!("v1/{path}"),
             body: Vec::new(),
             token: Some(token),
         };

@@ -119,6 +119,8 @@ fn an_actor_that_ends_while_the_request_is_under_way_is_given_nothing() {
     let clock = Ticking::new(&[END.minus(1), END]);
     let state = tempfile::tempdir().unwrap();
     let by = Issuer {
+        gating: warden_core::gate::Gating::Off,
+        subject: None,
         inventory: inventory.path(),
         backend: &Forger::new(|_: &mut Forgery| panic!("asked to sign")),
         journal: &FileJournal::open(state.path()).unwrap(),

@@ -306,13 +306,9 @@ fn client_builder(settings: &Endpoint<'_>) -> Result<ClientBuilder, ExchangeErro
 fn trusted_cas(settings: &Endpoint<'_>) -> Result<Vec<Certificate>, ExchangeError> {
     let wrong = |detail: String| ExchangeError::Request { detail };
     let system = || SYSTEM_CAS.iter().map(Path::new).find(|path| path.is_file());
-    let path = settings
-        .tls_ca_file
-        .as_deref()
-        .or_else(system)
-        .ok_or_else(|| {
-            wrong("this system has no list of trusted CAs; name one as `vault.ca_cert`".to_owned())
-        })?;
+    let path = settings.tls_ca_file.or_else(system).ok_or_else(|| {
+        wrong("this system has no list of trusted CAs; name one as `vault.ca_cert`".to_owned())
+    })?;
     let pem = file::read_bounded(path, MAX_PEM_BYTES, Links::Follow)
         .map_err(|error| wrong(error.to_string()))?;
     let found = Certificate::from_pem_bundle(&pem)

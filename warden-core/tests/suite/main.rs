@@ -8,6 +8,7 @@
 
 mod decisions;
 mod forger;
+mod gate;
 mod inventory;
 mod journal;
 mod post_sign;

@@ -51,7 +51,7 @@ impl PolicyMode {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 pub(super) struct PolicyTable {
     enabled: Option<Spanned<bool>>,
@@ -69,18 +69,7 @@ pub(super) struct PolicyTable {
 impl Reader<'_> {
     /// The policy of a table, or of a configuration without one.
     pub(super) fn policy(&self, table: Option<PolicyTable>) -> Result<Policy, Problem> {
-        let table = table.unwrap_or(PolicyTable {
-            enabled: None,
-            mode: None,
-            flex_auth_url: None,
-            fail_closed: None,
-            tenant: None,
-            system: None,
-            subject_env: None,
-            timeout: None,
-            ca_cert: None,
-            dangerous_plain_http: None,
-        });
+        let table = table.unwrap_or_default();
         let permitted = table.dangerous_plain_http.unwrap_or(false);
         let address = match &table.flex_auth_url {
             Some(text) => self.address_at(text, permitted)?,

@@ -81,7 +81,8 @@ fn a_page_that_is_wrong_is_found_and_compared() {
 }
 
 /// Reasons that no test can provoke from the command line, and why.
-const NOT_PROVOKED: [(&str, &str); 6] = [
+const NOT_PROVOKED: [(&str, &str); 7] = [
+    ("clock_not_set", "no test turns the system's clock back"),
     (
         "ca_key_unsound",
         "ssh-keygen makes no RSA key that is large enough and unsound",

@@ -160,18 +160,20 @@ fn fill(dir: &Path) -> Result<Parsed, CliError> {
 
 fn report(named: &Path, dir: &Path, certificate: &Parsed) -> Report {
     let shown = named.display();
+    // As it was typed, so that what is printed can be typed after `cargo run` too.
+    let program = std::env::args_os()
+        .next()
+        .unwrap_or_else(|| "warden".into());
+    let warden = format!("{} --config {shown}/warden.toml", program.display());
     let text = format!(
         "{shown}/keys/{ACTOR}-cert.pub:\n{}",
         show::text(certificate)
     );
+    let sign = format!("{warden} sign {ACTOR} --pubkey {shown}/keys/{ACTOR}.pub");
     let next = [
-        format!(
-            "sign again:   warden --config {shown}/warden.toml sign {ACTOR} --pubkey {shown}/keys/{ACTOR}.pub"
-        ),
-        format!(
-            "see a denial: warden --config {shown}/warden.toml sign {ACTOR} --pubkey {shown}/keys/{ACTOR}.pub --ttl 999"
-        ),
-        format!("audit both:   warden --config {shown}/warden.toml audit verify"),
+        format!("sign again:   {sign}"),
+        format!("see a denial: {sign} --ttl 999"),
+        format!("audit both:   {warden} audit verify"),
     ];
     let json = json!({
         "directory": dir.display().to_string(),

@@ -316,7 +316,7 @@ impl Expected<'_> {
         let earliest = self.sent.plus(ttl).minus(self.skew);
         let mut latest = self.received.plus(ttl).plus(self.skew);
         if let Some(end) = self.authorization.expires() {
-            latest = latest.min(end.plus(self.skew));
+            latest = latest.min(end);
         }
         let wrong = Mismatch::ValidBefore {
             found: before,

@@ -1,10 +1,11 @@
 //! How warden proves itself: tokens, their end and renewal, and logins.
 
 use super::office::{AGT, Office};
+use crate::setup::refusal_of_text;
 use serde_json::{Value, json};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use warden_tests::sandbox::Program;
+use warden_tests::sandbox::{Program, warden_binary};
 
 #[test]
 fn a_token_comes_from_a_named_variable_or_a_private_file() {
@@ -210,6 +211,10 @@ fn a_secret_id_is_read_from_stdin() {
         .check();
     signing(&office).stdin(secret_id.clone()).run().check();
     office.refused_as(&|| signing(&office), AGT, 2, "secret_unusable");
+    let script = "exec \"$0\" --config warden.toml sign agt-bridge --pubkey user.pub < .";
+    let directory = office.sandbox.program("sh").args(["-c", script]);
+    let directory = directory.arg(warden_binary()).run();
+    refusal_of_text(&directory, 2, "secret_not_readable");
     let wrong = || signing(&office).stdin("00000000-0000-0000-0000-000000000000");
     let said = office.refused_as(&wrong, AGT, 4, "login_refused");
     assert!(

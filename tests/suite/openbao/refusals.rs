@@ -1,6 +1,7 @@
 //! What the engine refuses, and what it does not have.
 
 use super::office::{ADM, AGT, Office, json_of};
+use crate::setup::refusal_of_text;
 use serde_json::{Value, json};
 
 #[test]
@@ -78,22 +79,18 @@ fn a_mount_that_is_not_there_is_not_found() {
         ));
         office.signing(AGT).env("VAULT_TOKEN", office.bao.root())
     };
-    for lines in [
-        "mount = \"nothing/here\"",
-        "mount = \"nothing\"\nnamespace = \"\"",
-    ] {
-        if lines.contains("namespace") {
-            let outcome = elsewhere(lines).run();
-            assert_eq!(outcome.code, Some(2), "{outcome}");
-            assert!(outcome.stderr.contains("(config_malformed)"), "{outcome}");
-            continue;
-        }
-        let said = office.refused_as(&|| elsewhere(lines), AGT, 4, "backend_not_found");
-        assert!(
-            said.contains("check `vault.mount` and `vault.namespace`"),
-            "{said}"
-        );
-    }
+    let said = office.refused_as(
+        &|| elsewhere("mount = \"nothing/here\""),
+        AGT,
+        4,
+        "backend_not_found",
+    );
+    assert!(
+        said.contains("check `vault.mount` and `vault.namespace`"),
+        "{said}"
+    );
+    let empty = elsewhere("namespace = \"\"").run();
+    refusal_of_text(&empty, 2, "config_malformed");
 }
 
 #[test]

@@ -45,22 +45,18 @@ fn a_server_that_has_stopped_is_refused_by_the_system() {
 
 #[test]
 fn over_tls_the_named_ca_is_the_only_one_that_counts() {
-    if !is_here() {
-        return;
-    }
-    let office = Office::open().unwrap();
+    let Some(office) = Office::open() else { return };
     let certificates = office.sandbox.directory("tls", 0o700);
     let option = format!("-dev-tls-cert-dir={}", certificates.display());
     let bao = Bao::start_with(&["-dev-tls", &option]);
     let address = format!("https://127.0.0.1:{}", bao.port());
     let pinned = format!("addr = \"{address}\"\nca_fingerprint = \"{}\"", office.pin);
-    let ca = std::fs::read_dir(&certificates).unwrap();
-    let ca = ca.map(|entry| entry.unwrap().path());
-    let ca = ca.filter(|path| path.to_string_lossy().contains("ca"));
-    let ca = ca
-        .filter(|path| !path.to_string_lossy().contains("key"))
-        .next()
-        .unwrap();
+    let named = |word: &str| {
+        let files = std::fs::read_dir(&certificates).unwrap();
+        let mut files = files.map(|entry| entry.unwrap().path());
+        files.find(|path| path.ends_with(word)).unwrap()
+    };
+    let ca = named("vault-ca.pem");
 
     office.configure_whole(&format!("{pinned}\nca_cert = \"{}\"", ca.display()));
     // It answers; it has no engine and does not know the token.

@@ -85,3 +85,26 @@ fn over_tls_the_named_ca_is_the_only_one_that_counts() {
     let said = office.signing(AGT).run();
     assert!(matches!(said.code, Some(3 | 4)), "{said}");
 }
+
+#[test]
+fn tls_files_that_cannot_be_used_are_named_before_anything_is_sent() {
+    let Some(office) = Office::open() else { return };
+    let pinned = format!(
+        "addr = \"https://127.0.0.1:1\"\nca_fingerprint = \"{}\"",
+        office.pin
+    );
+    office.sandbox.write("empty.pem", "", 0o600);
+    office.sandbox.write("shown.pem", "", 0o644);
+    let unusable = [
+        ("ca_cert = \"absent.pem\"", "absent.pem"),
+        ("ca_cert = \"empty.pem\"", "empty.pem holds no certificate"),
+        ("client_cert = \"absent.pem\"", "vault.client_cert: "),
+        ("client_cert = \"empty.pem\"", "vault.client_cert "),
+        ("client_cert = \"shown.pem\"", "mode 0644"),
+    ];
+    for (line, words) in unusable {
+        office.configure_whole(&format!("{pinned}\n{line}"));
+        let said = office.refused(AGT, 2, "backend_request");
+        assert!(said.contains(words), "{line}: {said}");
+    }
+}

@@ -42,7 +42,7 @@ const ALL: &str = "[\"no-touch-required\", \"permit-X11-forwarding\", \"permit-a
 
 /// Whether there is an OpenBao to test with; says so where there is none.
 pub(super) fn is_here() -> bool {
-    skipped::wanted("signing by a real OpenBao server", Bao::program().map(drop))
+    skipped::wanted("the OpenBao suite", Bao::program().map(drop))
 }
 
 /// An engine, its roles, and whoever signs with it.

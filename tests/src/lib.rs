@@ -12,6 +12,7 @@
 )]
 
 pub mod account;
+pub mod bao;
 pub mod console;
 pub mod desk;
 pub mod keygen;

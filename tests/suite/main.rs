@@ -11,5 +11,6 @@ mod faults;
 mod harness;
 mod interop;
 mod logins;
+mod openbao;
 mod setup;
 mod transcripts;

@@ -119,11 +119,11 @@ fn renewed(
     match credential::look_up(connection, token, deadline) {
         Ok(state) if state.renewable => Ok(credential::renew(connection, token, deadline)),
         Ok(_) => Ok(Ok(())),
-        Err(ExchangeError::Status { status: 403, .. }) => {
-            let message = "the token is expired, revoked or not known to this server";
+        Err(error @ ExchangeError::Status { status: 403, .. }) if !error.is_of_a_live_token() => {
+            let message = "the token is expired, revoked or not known to this server, or may neither sign here nor look itself up";
             Err(
                 BackendError::new(Class::Untrusted, "token_not_valid", message)
-                    .with_hint("get a new token, or configure a login such as [vault.approle]"),
+                    .with_hint("get a new token with the policy that `warden backend roles` prints, or configure a login such as [vault.approle]"),
             )
         }
         Err(error) => Ok(Err(error)),
@@ -246,6 +246,9 @@ impl SigningBackend for OpenBao {
             self.settings.roles.of(actor).as_str()
         );
         let setting = match reason {
+            "key_id_mismatch" if self.settings.key_id == KeyIdRule::AnyPrintable => {
+                "key_id_format must give 1 to 256 printable ASCII characters"
+            }
             "key_id_mismatch" => {
                 "allow_user_key_ids must be true, or set `vault.key_id = \"role\"` in the configuration"
             }

@@ -95,8 +95,20 @@ impl Credential {
         connection: &Connection,
         deadline: Instant,
     ) -> Result<Token<'_>, ExchangeError> {
-        let answer = match self {
-            Self::Token(secret) => return Ok(Token::Given(secret)),
+        if let Self::Token(secret) = self {
+            return Ok(Token::Given(secret));
+        }
+        let answer = self.log_in(connection, deadline);
+        let answer = Zeroizing::new(answer.map_err(ExchangeError::of_login)?);
+        let found: LoggedIn = serde_json::from_slice(&answer)
+            .map_err(|_| not_understood("no token in the login's answer"))?;
+        secret(found.auth.client_token).map(Token::Made)
+    }
+
+    /// The answer to a login; none is asked for a token that was given.
+    fn log_in(&self, connection: &Connection, deadline: Instant) -> Result<Vec<u8>, ExchangeError> {
+        match self {
+            Self::Token(_) => Ok(Vec::new()),
             Self::AppRole {
                 mount,
                 role_id,
@@ -115,7 +127,7 @@ impl Credential {
                     role_id: role_id.clone(),
                     secret_id: secret_id.expose().to_owned(),
                 };
-                connection.execute(&request, None, deadline)?
+                connection.execute(&request, None, deadline)
             }
             Self::Jwt { mount, role, jwt } => {
                 let request = oidc::requests::JWTLoginRequest {
@@ -123,20 +135,16 @@ impl Credential {
                     jwt: jwt.expose().to_owned(),
                     role: Some(role.clone()),
                 };
-                connection.execute(&request, None, deadline)?
+                connection.execute(&request, None, deadline)
             }
             Self::TlsCertificate { mount, name } => {
                 let request = cert::requests::LoginRequest {
                     mount: mount.as_str().to_owned(),
                     cert_name: name.clone(),
                 };
-                connection.execute(&request, None, deadline)?
+                connection.execute(&request, None, deadline)
             }
-        };
-        let answer = Zeroizing::new(answer);
-        let found: LoggedIn = serde_json::from_slice(&answer)
-            .map_err(|_| not_understood("no token in the login's answer"))?;
-        secret(found.auth.client_token).map(Token::Made)
+        }
     }
 
     /// Whether a login makes the token.

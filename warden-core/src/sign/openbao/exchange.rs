@@ -69,6 +69,12 @@ pub enum ExchangeError {
         /// How long it asks us to wait.
         retry_after: Option<Duration>,
     },
+    /// The server does not accept what was given to log in with.
+    #[error("the login was refused{}", said(errors))]
+    LoginRefused {
+        /// The server's own words, cut.
+        errors: Vec<String>,
+    },
     /// The request could not be made.
     #[error("the request cannot be made: {detail}")]
     Request {
@@ -86,9 +92,10 @@ fn said(errors: &[String]) -> String {
 }
 
 impl ExchangeError {
-    /// Cuts a server's text to a bearable length.
+    /// Cuts a server's text to a bearable length, on one line: another line could pass for ours.
     pub(super) fn cut(text: &str) -> String {
-        text.chars().take(MAX_SERVER_TEXT).collect()
+        let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        one_line.chars().take(MAX_SERVER_TEXT).collect()
     }
 
     /// From an answer that is no success.
@@ -154,6 +161,18 @@ impl ExchangeError {
         }
     }
 
+    /// The same failure, of a login: there a 400 is about the credential, not about a role.
+    pub(super) fn of_login(self) -> Self {
+        match self {
+            Self::Status {
+                status: 400,
+                errors,
+                ..
+            } => Self::LoginRefused { errors },
+            other => other,
+        }
+    }
+
     /// Whether the server surely did nothing, so that asking again cannot do it twice.
     pub(super) fn nothing_was_done(&self) -> bool {
         matches!(
@@ -174,6 +193,14 @@ impl ExchangeError {
         matches!(self, Self::Status { errors, .. } if errors.iter().any(|text| text.to_lowercase().contains(word)))
     }
 
+    /// Whether a 403 is said to come from the policies of a token that lives. The server says so only
+    /// by wrapping its words; without them it may as well be a token that does not live.
+    pub(super) fn is_of_a_live_token(&self) -> bool {
+        matches!(self, Self::Status { status: 403, .. })
+            && self.says("error occurred")
+            && !self.says("invalid token")
+    }
+
     /// The stable reason.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -186,6 +213,7 @@ impl ExchangeError {
             Self::TooLarge { .. } => "backend_answer_too_large",
             Self::NotUnderstood { .. } => "backend_answer_not_understood",
             Self::Redirect { .. } => "backend_redirect",
+            Self::LoginRefused { .. } => "login_refused",
             Self::Request { .. } => "backend_request",
             Self::Status { status, .. } => match status {
                 400 => "backend_refused",
@@ -238,6 +266,9 @@ impl ExchangeError {
             }
             "backend_not_found" => {
                 "check `vault.mount` and `vault.namespace`; `warden backend check` says what is there"
+            }
+            "login_refused" => {
+                "the credential is wrong, has ended or was used up; get a new one from whoever hands it out"
             }
             "backend_refused" => {
                 "`warden backend check` compares the role with the inventory; `warden backend roles` prints the right one"

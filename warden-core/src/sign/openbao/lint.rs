@@ -77,7 +77,11 @@ impl Lint<'_> {
         self.role
             .get(key)
             .and_then(Value::as_object)
-            .map_or_else(Vec::new, |map| map.keys().cloned().collect())
+            .map_or_else(Vec::new, |map| {
+                map.keys()
+                    .map(|key| super::ExchangeError::cut(key))
+                    .collect()
+            })
     }
 
     fn kind(&mut self) {

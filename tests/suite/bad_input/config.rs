@@ -28,7 +28,7 @@ const MALFORMED: [(&str, &str, &str); 9] = [
     (
         "ca_key = \"a\"\nca_key = \"b\"\n",
         "warden.toml:2:1: ",
-        "2 | ca_key = \"b\"\n",
+        "2 | ca_key = (value not shown)\n",
     ),
     (
         "ca_key = \"\"\n",
@@ -38,7 +38,7 @@ const MALFORMED: [(&str, &str, &str); 9] = [
     (
         "ca_key_env = \"1 x\"\n",
         "warden.toml:1:14: not the name of an environment variable",
-        "  |              ^^^^^",
+        "1 | ca_key_env = (value not shown)\n  |              ^",
     ),
     (
         "<<<<<<< HEAD\nca_key = \"a\"\n=======\n>>>>>>> b\n",

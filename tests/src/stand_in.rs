@@ -253,14 +253,17 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     match &shared.tls {
         None => exchange(stream, shared),
         Some(config) => {
-            let connection = rustls::ServerConnection::new(Arc::clone(config))
-                .map_err(std::io::Error::other)?;
+            let connection =
+                rustls::ServerConnection::new(Arc::clone(config)).map_err(std::io::Error::other)?;
             exchange(rustls::StreamOwned::new(connection, stream), shared)
         }
     }
 }
 
-fn exchange(mut stream: impl std::io::Read + std::io::Write, shared: &Shared) -> std::io::Result<()> {
+fn exchange(
+    mut stream: impl std::io::Read + std::io::Write,
+    shared: &Shared,
+) -> std::io::Result<()> {
     while let Some(request) = http::read(&mut stream)? {
         let path = request.target.trim_start_matches("/v1/").to_owned();
         locked(&shared.requests).push(request.clone());
@@ -280,7 +283,9 @@ fn exchange(mut stream: impl std::io::Read + std::io::Write, shared: &Shared) ->
                 locked(&shared.engine).answer(&request, &path, &alter)
             }
         };
-        if !http::write(&mut stream, &answer, &|| shared.ended.load(Ordering::SeqCst))? {
+        if !http::write(&mut stream, &answer, &|| {
+            shared.ended.load(Ordering::SeqCst)
+        })? {
             return Ok(());
         }
     }

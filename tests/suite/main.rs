@@ -7,9 +7,12 @@
 )]
 
 mod bad_input;
+mod engine_client;
+mod engine_faults;
 mod faults;
 mod harness;
 mod interop;
 mod logins;
+mod remote;
 mod setup;
 mod transcripts;

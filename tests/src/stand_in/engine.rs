@@ -128,13 +128,7 @@ impl Engine {
         self.of_token(request, path, &token, &known)
     }
 
-    fn of_token(
-        &mut self,
-        request: &Recorded,
-        path: &str,
-        token: &str,
-        known: &Token,
-    ) -> Answer {
+    fn of_token(&mut self, request: &Recorded, path: &str, token: &str, known: &Token) -> Answer {
         match (request.method.as_str(), path) {
             ("GET", "auth/token/lookup-self") => Answer::data(&json!({
                 "accessor": "8609694a-cdbc-db9b-d345-e782dbb562ed", "creation_time": now() - 60,
@@ -160,7 +154,11 @@ impl Engine {
                 let mut data = Map::new();
                 for path in paths.iter().filter_map(Value::as_str) {
                     let may = path.starts_with("ssh/sign/") && known.may_sign;
-                    let held = if may { json!(["update"]) } else { json!(["deny"]) };
+                    let held = if may {
+                        json!(["update"])
+                    } else {
+                        json!(["deny"])
+                    };
                     data.insert(path.to_owned(), held);
                 }
                 Answer::data(&Value::Object(data))
@@ -171,7 +169,9 @@ impl Engine {
                     None => Answer::errors(404, &[]),
                 }
             }
-            (_, path) if path.starts_with("ssh/") => Answer::errors(405, &["unsupported operation"]),
+            (_, path) if path.starts_with("ssh/") => {
+                Answer::errors(405, &["unsupported operation"])
+            }
             (_, path) => {
                 let message = format!("no handler for route \"{path}\". route entry not found.");
                 Answer::errors(404, &[&message])
@@ -188,7 +188,10 @@ impl Engine {
     }
 
     fn jwt(&mut self, asked: &Value) -> Answer {
-        if !self.jwts.contains(asked["jwt"].as_str().unwrap_or_default()) {
+        if !self
+            .jwts
+            .contains(asked["jwt"].as_str().unwrap_or_default())
+        {
             return Answer::errors(400, &["error validating token: invalid signature"]);
         }
         self.logged_in()
@@ -303,7 +306,10 @@ fn key_fields(line: &str) -> Result<Vec<u8>, String> {
 /// As the engine does: sorted, without repetitions, each among those of the role.
 fn principals(rules: &Value, asked: &Value) -> Result<Vec<Vec<u8>>, String> {
     let split = |text: &str| -> BTreeSet<String> {
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let names = text
+            .split(',')
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
         names.map(str::to_owned).collect()
     };
     let allowed = rules["allowed_users"].as_str().unwrap_or_default();
@@ -330,7 +336,9 @@ fn options(
 ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, String> {
     let none = Map::new();
     let wanted = asked[kind].as_object().filter(|map| !map.is_empty());
-    let allowed = rules[format!("allowed_{kind}")].as_str().unwrap_or_default();
+    let allowed = rules[format!("allowed_{kind}")]
+        .as_str()
+        .unwrap_or_default();
     let given = match wanted {
         Some(wanted) if allowed != any => {
             let listed: Vec<_> = allowed.split(',').collect();
@@ -344,7 +352,9 @@ fn options(
             wanted
         }
         Some(wanted) => wanted,
-        None => rules[format!("default_{kind}")].as_object().unwrap_or(&none),
+        None => rules[format!("default_{kind}")]
+            .as_object()
+            .unwrap_or(&none),
     };
     // A map of JSON is in the order of its names here, as an option list must be.
     let option = |(name, value): (&String, &Value)| match value.as_str().unwrap_or_default() {

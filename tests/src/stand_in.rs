@@ -264,7 +264,16 @@ fn exchange(
     mut stream: impl std::io::Read + std::io::Write,
     shared: &Shared,
 ) -> std::io::Result<()> {
-    while let Some(request) = http::read(&mut stream)? {
+    loop {
+        let request = match http::read(&mut stream) {
+            Ok(Some(request)) => request,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                stream
+                    .write_all(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent no HTTP request.\n")?;
+                return Err(error);
+            }
+        };
         let path = request.target.trim_start_matches("/v1/").to_owned();
         locked(&shared.requests).push(request.clone());
         let once = locked(&shared.once)
@@ -289,5 +298,4 @@ fn exchange(
             return Ok(());
         }
     }
-    Ok(())
 }

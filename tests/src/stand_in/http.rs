@@ -19,8 +19,8 @@ pub(super) fn read(stream: &mut impl Read) -> Result<Option<Recorded>> {
             Ok(_) => head.push(byte[0]),
             Err(error) => return Err(error),
         }
-        if head.len() > MAX_HEAD_BYTES {
-            return Err(malformed("a head too large"));
+        if !head[0].is_ascii_uppercase() || head.len() > MAX_HEAD_BYTES {
+            return Err(malformed("no head of a request"));
         }
     }
     let head = String::from_utf8_lossy(&head).into_owned();

@@ -28,7 +28,7 @@ fn a_redirect_on_the_same_host_is_not_followed_either() {
     let remote = Remote::new();
     for target in [
         Some("/v1/ssh/sign/adm-role"),
-        Some("\u{1b}[2J"),
+        Some("\u{9b}2J"),
         Some(""),
         None,
     ] {

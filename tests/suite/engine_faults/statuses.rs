@@ -220,7 +220,7 @@ fn an_error_from_a_server_is_escaped_and_cut() {
             == 1,
         "{outcome}"
     );
-    let long = format!("begin{}end", "x".repeat(200_000));
+    let long = format!("begin{}end", "x".repeat(40_000));
     let outcome = remote.fails_for(
         Answer::errors(400, &[&long, &long, &long, &long, &long]),
         3,

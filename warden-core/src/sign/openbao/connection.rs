@@ -34,7 +34,8 @@ const SYSTEM_CAS: [&str; 4] = [
 /// A connection to the server of some settings.
 pub(super) struct Connection {
     client: Client,
-    runtime: tokio::runtime::Runtime,
+    /// Taken only when dropped.
+    runtime: Option<tokio::runtime::Runtime>,
     base: String,
     namespace: Option<HeaderValue>,
     timeout: Duration,
@@ -45,6 +46,15 @@ impl std::fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("base", &self.base)
             .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Connection {
+    /// A look-up of a name cannot be broken off, and would be waited for beyond the deadline.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -82,7 +92,7 @@ impl Connection {
             .transpose();
         Ok(Self {
             client,
-            runtime,
+            runtime: Some(runtime),
             base: settings.address.as_str().to_owned(),
             namespace: namespace.map_err(|error| wrong(error.to_string()))?,
             timeout: settings.timeout,
@@ -100,7 +110,7 @@ impl Connection {
         request: Request<'_>,
         deadline: Instant,
     ) -> Result<Answer, ExchangeError> {
-        self.runtime.block_on(self.answer_async(request, deadline))
+        self.wait(self.answer_async(request, deadline))?
     }
 
     /// Sends one request; any status but 200 to 208 is an error.
@@ -109,7 +119,7 @@ impl Connection {
         request: Request<'_>,
         deadline: Instant,
     ) -> Result<Vec<u8>, ExchangeError> {
-        self.runtime.block_on(self.success_async(request, deadline))
+        self.wait(self.success_async(request, deadline))?
     }
 
     /// Executes an endpoint that `vaultrs` declares, over this connection.
@@ -125,7 +135,7 @@ impl Connection {
             deadline,
             failure: Mutex::new(None),
         };
-        match self.runtime.block_on(endpoint.exec(&call)) {
+        match self.wait(endpoint.exec(&call))? {
             Ok(result) => Ok(result.raw()),
             // What the endpoint library makes of a failure has lost its kind; ours is kept beside.
             Err(error) => Err(call.failure.into_inner().ok().flatten().unwrap_or_else(|| {
@@ -134,6 +144,14 @@ impl Connection {
                 }
             })),
         }
+    }
+
+    fn wait<F: Future>(&self, exchange: F) -> Result<F::Output, ExchangeError> {
+        let ended = || ExchangeError::Request {
+            detail: "the connection was closed".to_owned(),
+        };
+        let runtime = self.runtime.as_ref().ok_or_else(ended)?;
+        Ok(runtime.block_on(exchange))
     }
 
     async fn success_async(

@@ -48,7 +48,7 @@ pub enum ExchangeError {
         limit: usize,
     },
     /// The answer is not what the endpoint gives.
-    #[error("the answer is not understood: {detail}")]
+    #[error("the answer is not understood: {}", Self::cut(detail))]
     NotUnderstood {
         /// What is wrong.
         detail: String,

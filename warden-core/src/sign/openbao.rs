@@ -140,7 +140,11 @@ fn repeated<T>(
         match attempt() {
             Err(error) if error.nothing_was_done() => {
                 let wait = error.retry_after().unwrap_or_else(|| jittered(pause));
-                if Instant::now() + wait >= deadline {
+                // What a server asks for may be beyond any time there is.
+                if Instant::now()
+                    .checked_add(wait)
+                    .is_none_or(|end| end >= deadline)
+                {
                     return Err(error);
                 }
                 std::thread::sleep(wait);

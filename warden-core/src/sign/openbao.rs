@@ -228,8 +228,9 @@ impl SigningBackend for OpenBao {
         let found: Answer =
             serde_json::from_slice(&answer).map_err(|error| not_understood(error.to_string()))?;
         // The certificate's own serial counts; one beside it that differs is a reason to stop.
-        let serial = u64::from_str_radix(&found.data.serial_number, 16)
-            .ok()
+        let serial = Some(found.data.serial_number.as_str())
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .and_then(|text| u64::from_str_radix(text, 16).ok())
             .and_then(Serial::new);
         let serial = serial
             .ok_or_else(|| not_understood("the serial is not a hexadecimal number".to_owned()))?;

@@ -119,7 +119,8 @@ impl Connection {
         request: Request<'_>,
         deadline: Instant,
     ) -> Result<Vec<u8>, ExchangeError> {
-        self.wait(self.success_async(request, deadline))?
+        let hidden = request.token;
+        self.wait(self.success_async(request, hidden.as_slice(), deadline))?
     }
 
     /// Executes an endpoint that `vaultrs` declares, over this connection.
@@ -129,9 +130,30 @@ impl Connection {
         token: Option<&Secret>,
         deadline: Instant,
     ) -> Result<Vec<u8>, ExchangeError> {
+        self.execute_with(endpoint, token, token.as_slice(), deadline)
+    }
+
+    /// Executes a login, whose body holds this secret.
+    pub(super) fn log_in<E: rustify::Endpoint>(
+        &self,
+        endpoint: &E,
+        secret: &Secret,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        self.execute_with(endpoint, None, &[secret], deadline)
+    }
+
+    fn execute_with<E: rustify::Endpoint>(
+        &self,
+        endpoint: &E,
+        token: Option<&Secret>,
+        hidden: &[&Secret],
+        deadline: Instant,
+    ) -> Result<Vec<u8>, ExchangeError> {
         let call = Call {
             connection: self,
             token,
+            hidden,
             deadline,
             failure: Mutex::new(None),
         };
@@ -157,6 +179,7 @@ impl Connection {
     async fn success_async(
         &self,
         request: Request<'_>,
+        hidden: &[&Secret],
         deadline: Instant,
     ) -> Result<Vec<u8>, ExchangeError> {
         let Parts {
@@ -169,7 +192,7 @@ impl Connection {
         }
         Err(ExchangeError::from_status(
             answer.status,
-            &answer.body,
+            &without(&answer.body, hidden),
             location.as_deref(),
             retry_after,
         ))
@@ -266,6 +289,15 @@ struct Parts {
     retry_after: Option<Duration>,
 }
 
+/// A server's text without our own secrets, should it say them back.
+fn without(text: &[u8], secrets: &[&Secret]) -> Vec<u8> {
+    let mut text = String::from_utf8_lossy(text).into_owned();
+    for secret in secrets {
+        text = text.replace(secret.expose(), "(secret)");
+    }
+    text.into_bytes()
+}
+
 /// Everything that makes the client safe.
 fn client_builder(settings: &Settings) -> Result<ClientBuilder, ExchangeError> {
     let wrong = |detail: String| ExchangeError::Request { detail };
@@ -323,6 +355,8 @@ fn trusted_cas(settings: &Settings) -> Result<Vec<Certificate>, ExchangeError> {
 struct Call<'a> {
     connection: &'a Connection,
     token: Option<&'a Secret>,
+    /// What no error may show, even if the server says it.
+    hidden: &'a [&'a Secret],
     deadline: Instant,
     failure: Mutex<Option<ExchangeError>>,
 }
@@ -358,7 +392,7 @@ impl rustify::client::Client for Call<'_> {
         };
         let body = self
             .connection
-            .success_async(request, self.deadline)
+            .success_async(request, self.hidden, self.deadline)
             .await
             .map_err(failed)?;
         Ok(http::Response::new(body))

@@ -115,7 +115,7 @@ impl Credential {
                     role_id: role_id.clone(),
                     secret_id: secret_id.expose().to_owned(),
                 };
-                connection.execute(&request, None, deadline)?
+                connection.log_in(&request, secret_id, deadline)?
             }
             Self::Jwt { mount, role, jwt } => {
                 let request = oidc::requests::JWTLoginRequest {
@@ -123,7 +123,7 @@ impl Credential {
                     jwt: jwt.expose().to_owned(),
                     role: Some(role.clone()),
                 };
-                connection.execute(&request, None, deadline)?
+                connection.log_in(&request, jwt, deadline)?
             }
             Self::TlsCertificate { mount, name } => {
                 let request = cert::requests::LoginRequest {

@@ -13,7 +13,7 @@ mod tls;
 
 pub use answer::Answer;
 pub use certificate::{Fields, Forgery, ed25519_signature, flag, public_blob, string, valued};
-pub use engine::Engine;
+pub use engine::{Engine, Token};
 pub use tls::{Client, Pki, Server};
 
 use std::collections::{HashMap, VecDeque};

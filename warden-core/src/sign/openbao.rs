@@ -79,9 +79,8 @@ impl OpenBao {
             .connection()
             .map_err(|error| error.while_doing(&reach()))?;
         let deadline = connection.deadline();
-        let log_in = || self.credential.token(connection, deadline);
-        let token = repeated(deadline, log_in)
-            .map_err(|error| error.while_doing("cannot log in to OpenBao"))?;
+        let token = self.credential.token(connection, deadline);
+        let token = token.map_err(|error| error.while_doing("cannot log in to OpenBao"))?;
         let asked = || connection.execute(request, Some(token.secret()), deadline);
         let mut answer = repeated(deadline, asked);
         if let (Err(ExchangeError::Status { status: 403, .. }), credential::Token::Given(secret)) =

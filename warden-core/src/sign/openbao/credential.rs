@@ -6,6 +6,7 @@
 
 use super::connection::{Connection, Request};
 use super::exchange::ExchangeError;
+use super::repeated;
 use super::settings::PathName;
 use crate::secret::Secret;
 use reqwest::Method;
@@ -105,7 +106,8 @@ impl Credential {
             } => {
                 let unwrapped;
                 let secret_id = if *wrapped {
-                    unwrapped = unwrap(connection, secret_id, deadline)?;
+                    // Each by itself: what was unwrapped is gone from the server.
+                    unwrapped = repeated(deadline, || unwrap(connection, secret_id, deadline))?;
                     &unwrapped
                 } else {
                     secret_id
@@ -115,7 +117,9 @@ impl Credential {
                     role_id: role_id.clone(),
                     secret_id: secret_id.expose().to_owned(),
                 };
-                connection.log_in(&request, secret_id, deadline)?
+                repeated(deadline, || {
+                    connection.log_in(&request, secret_id, deadline)
+                })?
             }
             Self::Jwt { mount, role, jwt } => {
                 let request = oidc::requests::JWTLoginRequest {
@@ -123,14 +127,14 @@ impl Credential {
                     jwt: jwt.expose().to_owned(),
                     role: Some(role.clone()),
                 };
-                connection.log_in(&request, jwt, deadline)?
+                repeated(deadline, || connection.log_in(&request, jwt, deadline))?
             }
             Self::TlsCertificate { mount, name } => {
                 let request = cert::requests::LoginRequest {
                     mount: mount.as_str().to_owned(),
                     cert_name: name.clone(),
                 };
-                connection.execute(&request, None, deadline)?
+                repeated(deadline, || connection.execute(&request, None, deadline))?
             }
         };
         let answer = Zeroizing::new(answer);

@@ -46,7 +46,7 @@ fn no_variable_takes_a_request_off_the_configured_proxy() {
         ("NO_PROXY", "127.0.0.0/8"),
     ] {
         drop(remote.setup.signing().env(name, value).run());
-        assert_eq!(proxy.take_requests().len(), 1, "{name}={value}");
+        assert!(!proxy.take_requests().is_empty(), "{name}={value}");
     }
     assert_eq!(remote.bao.connections(), 0);
 }

@@ -94,7 +94,7 @@ fn only_live_actors_have_roles() {
     };
     write("live", "");
     write("off", "disabled = true");
-    write("gone", "expires = 2020-01-01T00:00:00Z");
+    write("gone", "expires = 2020-01-01");
     let text = printed(&remote).to_string();
     assert!(text.contains("agt-live") && text.contains(ACTOR), "{text}");
     assert!(!text.contains("-off") && !text.contains("-gone"), "{text}");

@@ -90,7 +90,8 @@ fn a_token_that_cannot_be_revoked_costs_no_certificate() {
 fn a_login_that_is_refused_asks_for_no_signature() {
     let remote = approle("secret-id", false);
     remote.bao.engine(|engine| engine.secret_ids.clear());
-    let outcome = remote.setup.sign();
+    // It is not the actor that is denied.
+    let outcome = remote.fails(4, "login_refused");
     assert!(
         outcome.stderr.contains("cannot log in to OpenBao"),
         "{outcome}"
@@ -147,8 +148,7 @@ fn a_wrapped_secret_id_is_unwrapped_once() {
     assert_eq!(asked[1].header("x-vault-token"), None);
     assert_eq!(asked[1].json()["secret_id"], SECRET_ID);
     // Whoever used it before us got what was inside.
-    let outcome = remote.setup.sign();
-    assert_eq!(outcome.stdout, "");
+    let outcome = remote.fails(4, "login_refused");
     assert!(
         outcome.stderr.contains("wrapping token is not valid"),
         "{outcome}"

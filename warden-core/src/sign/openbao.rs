@@ -80,7 +80,7 @@ impl OpenBao {
             .map_err(|error| error.while_doing(&reach()))?;
         let deadline = connection.deadline();
         let token = self.credential.token(connection, deadline);
-        let token = token.map_err(|error| error.while_doing("cannot log in to OpenBao"))?;
+        let token = token.map_err(not_logged_in)?;
         let asked = || connection.execute(request, Some(token.secret()), deadline);
         let mut answer = repeated(deadline, asked);
         if let (Err(ExchangeError::Status { status: 403, .. }), credential::Token::Given(secret)) =
@@ -94,6 +94,18 @@ impl OpenBao {
         }
         let path = format!("{}/sign/{}", self.settings.mount.as_str(), role.as_str());
         answer.map_err(|error| error.while_doing(&format!("OpenBao did not sign at {path}")))
+    }
+}
+
+/// A login is refused with a 400 where a role refuses a request with one; it is no denial.
+fn not_logged_in(error: ExchangeError) -> BackendError {
+    let what = "cannot log in to OpenBao";
+    match error {
+        ExchangeError::Status { status: 400, .. } => {
+            BackendError::new(Class::Untrusted, "login_refused", format!("{what}: {error}"))
+                .with_hint("get a new secret id, wrapping token or JWT; each may be used up, expired or of another role")
+        }
+        error => error.while_doing(what),
     }
 }
 

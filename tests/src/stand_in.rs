@@ -12,7 +12,9 @@ mod http;
 mod tls;
 
 pub use answer::Answer;
-pub use certificate::{Fields, Forgery, ed25519_signature, flag, public_blob, string, valued};
+pub use certificate::{
+    Fields, Forgery, RawOption, Sign, ed25519_signature, flag, public_blob, string, valued,
+};
 pub use engine::{Engine, Token};
 pub use tls::{Client, Pki, Server};
 

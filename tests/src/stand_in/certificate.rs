@@ -2,6 +2,12 @@
 
 use ed25519_dalek::{Signer, SigningKey};
 
+/// An option as it stands in a certificate: its name, and its data.
+pub type RawOption = (Vec<u8>, Vec<u8>);
+
+/// Makes the wire form of a signature over a message.
+pub type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// The fields of a certificate for an Ed25519 key. Names and data of options are raw: the data of an
 /// option with a value is a string within the string.
 #[derive(Clone, Debug)]
@@ -21,9 +27,9 @@ pub struct Fields {
     /// The end.
     pub valid_before: u64,
     /// The critical options.
-    pub critical_options: Vec<(Vec<u8>, Vec<u8>)>,
+    pub critical_options: Vec<RawOption>,
     /// The extensions.
-    pub extensions: Vec<(Vec<u8>, Vec<u8>)>,
+    pub extensions: Vec<RawOption>,
     /// The CA's public key.
     pub ca_key: Vec<u8>,
 }
@@ -33,7 +39,7 @@ pub struct Forgery {
     /// The fields.
     pub fields: Fields,
     /// Signs them.
-    pub sign: Box<dyn Fn(&[u8]) -> Vec<u8>>,
+    pub sign: Sign,
     /// Changes the line, which ends with a line end.
     pub line: Box<dyn Fn(String) -> String>,
     /// The serial beside the certificate; the same if nothing is said.
@@ -90,8 +96,8 @@ impl Fields {
     }
 }
 
-fn pairs(options: &[(Vec<u8>, Vec<u8>)]) -> Vec<u8> {
-    let pair = |(name, data): &(Vec<u8>, Vec<u8>)| [string(name), string(data)].concat();
+fn pairs(options: &[RawOption]) -> Vec<u8> {
+    let pair = |(name, data): &RawOption| [string(name), string(data)].concat();
     options.iter().flat_map(pair).collect()
 }
 
@@ -104,13 +110,13 @@ pub fn string(bytes: &[u8]) -> Vec<u8> {
 
 /// An option with a value.
 #[must_use]
-pub fn valued(name: &str, value: &str) -> (Vec<u8>, Vec<u8>) {
+pub fn valued(name: &str, value: &str) -> RawOption {
     (name.into(), string(value.as_bytes()))
 }
 
 /// An option without one.
 #[must_use]
-pub fn flag(name: &str) -> (Vec<u8>, Vec<u8>) {
+pub fn flag(name: &str) -> RawOption {
     (name.into(), Vec::new())
 }
 

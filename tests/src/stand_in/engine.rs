@@ -3,7 +3,7 @@
 //! - Statuses, envelopes and messages are the real server's, as far as the paths here go.
 //! - A role refuses what the real engine refuses, and adds its defaults where the engine does.
 
-use super::certificate::{Fields, Forgery, base64, public_blob};
+use super::certificate::{Fields, Forgery, RawOption, base64, public_blob};
 use super::{Answer, Recorded, flag, valued};
 use ed25519_dalek::SigningKey;
 use serde_json::{Map, Value, json};
@@ -328,12 +328,7 @@ fn principals(rules: &Value, asked: &Value) -> Result<Vec<Vec<u8>>, String> {
 }
 
 /// As the engine does: an empty map stands for the role's defaults, and a list may mean any.
-fn options(
-    rules: &Value,
-    asked: &Value,
-    kind: &str,
-    any: &str,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, String> {
+fn options(rules: &Value, asked: &Value, kind: &str, any: &str) -> Result<Vec<RawOption>, String> {
     let none = Map::new();
     let wanted = asked[kind].as_object().filter(|map| !map.is_empty());
     let allowed = rules[format!("allowed_{kind}")]

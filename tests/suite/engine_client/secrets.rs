@@ -65,11 +65,10 @@ fn nothing_shows(text: &str, what: &str) {
 #[test]
 fn no_output_no_record_and_no_file_holds_a_secret_whatever_fails() {
     let remote = planted();
-    let echo = format!("denied for {}", SECRETS.join(" and "));
     let answers = || {
         [
-            Answer::errors(400, &[&echo]),
-            Answer::errors(403, &[&echo]),
+            Answer::errors(400, &["no"]),
+            Answer::errors(403, &["permission denied"]),
             Answer::errors(500, &[]),
             Answer::text(200, "{\"data\": 7, \"auth\": 7}"),
             Answer::text(200, "").cut_at(0).announcing(9),
@@ -88,22 +87,8 @@ fn no_output_no_record_and_no_file_holds_a_secret_whatever_fails() {
                     .env("RUST_LOG", "trace");
                 let program = if json { program.arg("--json") } else { program };
                 let outcome = program.run();
-                // What the server says of another's secret is the server's affair; ours is not said.
-                let ours = outcome.stdout.clone() + &outcome.stderr;
-                let mine: &[&str] = match lines {
-                    lines if lines.contains("token_file = \"token\"") => &[TOKEN],
-                    lines if lines.contains("wrapped") => &[SECRET_ID, MADE, WRAPPING],
-                    lines if lines.contains("approle") => &[SECRET_ID, MADE],
-                    _ => &[JWT, MADE],
-                };
-                for secret in mine {
-                    // A login hides what it sends, a request its token.
-                    let sent_elsewhere = ours.contains("denied for");
-                    assert!(
-                        !ours.contains(secret) || sent_elsewhere,
-                        "{secret}: {outcome}"
-                    );
-                }
+                nothing_shows(&outcome.stdout, "standard output");
+                nothing_shows(&outcome.stderr, "standard error");
                 outcome.code
             };
             assert_eq!(sign(), Some(0));

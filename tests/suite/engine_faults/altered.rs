@@ -10,6 +10,7 @@ use warden_tests::stand_in::{
 };
 
 type Alteration = fn(&mut Fields);
+type OfLine = fn(String) -> String;
 
 /// Each: what was done to the fields, the reason, and a setting that the hint names, if any.
 const FIELDS: [(Alteration, &str, &str); 29] = [
@@ -286,7 +287,7 @@ fn an_rsa_ca_that_signs_with_sha_1_is_refused() {
 #[test]
 fn whatever_stands_beside_the_one_certificate_is_refused() {
     let remote = Remote::new();
-    let lines: [(fn(String) -> String, &str); 9] = [
+    let lines: [(OfLine, &str); 9] = [
         (|line| format!("{line}{line}"), "answer_not_a_certificate"),
         (|line| format!("{line}\n"), "answer_not_a_certificate"),
         (|line| format!("\n{line}"), "answer_not_a_certificate"),

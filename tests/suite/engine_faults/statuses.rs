@@ -255,7 +255,7 @@ fn no_error_of_a_server_can_show_the_token() {
 }
 
 #[test]
-fn a_server_that_comes_up_in_time_signs() {
+fn a_server_that_comes_up_in_time_is_asked() {
     let remote = Remote::new();
     let late = StandIn::start();
     let address = late.socket();
@@ -265,7 +265,7 @@ fn a_server_that_comes_up_in_time_signs() {
         std::thread::sleep(Duration::from_millis(150));
         StandIn::start_at(address)
     });
-    // Nobody but the token file's token is known there, and no role: it is a server that answers.
+    // It knows no token yet, which is an answer.
     let outcome = remote.setup.sign();
     let late = starting.join().unwrap();
     assert!(outcome.stderr.contains("(token_not_valid)"), "{outcome}");

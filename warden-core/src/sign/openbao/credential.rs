@@ -246,3 +246,61 @@ pub(super) fn revoke(
         .execute(&RevokeTokenSelfRequest {}, Some(token), deadline)
         .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Address, OpenBao, Roles, Settings};
+    use super::*;
+    use std::time::Duration;
+
+    const PLANTED: &str = "s.PlantedInDebug";
+
+    #[test]
+    fn nothing_that_holds_a_secret_shows_it_for_debugging() {
+        let planted = || Secret::new(Zeroizing::new(PLANTED.as_bytes().to_vec())).unwrap();
+        let mount = || PathName::mount("x").unwrap();
+        let settings = Settings {
+            address: Address::parse("http://127.0.0.1:1", false).unwrap(),
+            mount: mount(),
+            namespace: None,
+            roles: Roles::PerActor,
+            ca_fingerprint: None,
+            key_id: crate::sign::KeyIdRule::Actor,
+            clock_skew: 30,
+            timeout: Duration::from_secs(1),
+            tls_ca_file: None,
+            tls_client_file: None,
+            proxy: None,
+        };
+        for credential in [
+            Credential::Token(planted()),
+            Credential::AppRole {
+                mount: mount(),
+                role_id: "r".to_owned(),
+                secret_id: planted(),
+                wrapped: true,
+            },
+            Credential::Jwt {
+                mount: mount(),
+                role: "r".to_owned(),
+                jwt: planted(),
+            },
+        ] {
+            let shown = format!("{credential:?} {credential:#?}");
+            assert!(
+                shown.contains("Secret(..)") && !shown.contains(PLANTED),
+                "{shown}"
+            );
+            let backend = OpenBao::new(settings.clone(), credential);
+            let connection = backend.connection().unwrap();
+            let shown = format!(
+                "{:?} {backend:?} {connection:?} {backend:#?}",
+                backend.settings()
+            );
+            assert!(
+                shown.contains("Secret(..)") && !shown.contains(PLANTED),
+                "{shown}"
+            );
+        }
+    }
+}

@@ -127,6 +127,14 @@ fn a_secret_id_comes_from_stdin_where_that_is_configured() {
         assert_eq!(outcome.code, Some(2), "{outcome}");
         assert!(outcome.stderr.contains("(secret_unusable)"), "{outcome}");
     }
+    // A directory is no input.
+    let signing = remote.setup.script("exec $SIGN </");
+    let outcome = signing.run();
+    assert_eq!(outcome.code, Some(2), "{outcome}");
+    assert!(
+        outcome.stderr.contains("(secret_not_readable)"),
+        "{outcome}"
+    );
     assert!(remote.bao.take_lines().is_empty());
 }
 

@@ -34,6 +34,17 @@ fn a_connection_that_is_refused_is_tried_three_times() {
 }
 
 #[test]
+fn an_address_that_cannot_be_reached_is_told_at_once() {
+    let remote = Remote::new();
+    let plain = "token_file = \"token\"\ndangerous_plain_http = true";
+    // No connection is ever made to everybody.
+    remote.configure_at("http://255.255.255.255:8200", plain);
+    let (outcome, took) = timed(|| remote.fails(4, "backend_unreachable"));
+    assert!(outcome.stderr.contains("vault.addr"), "{outcome}");
+    assert!(took < QUICK, "{took:?}");
+}
+
+#[test]
 fn a_name_without_an_address_is_told_quickly() {
     let remote = Remote::new();
     let plain = "token_file = \"token\"\ndangerous_plain_http = true";

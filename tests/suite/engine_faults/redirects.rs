@@ -68,6 +68,10 @@ fn a_redirect_of_a_login_or_of_the_ca_key_is_not_followed() {
         let checked = remote.setup.warden(["backend", "check"]);
         assert_eq!(checked.code, Some(1), "{checked}");
         assert!(
+            checked.stderr.contains("(backend_check_failed)"),
+            "{checked}"
+        );
+        assert!(
             checked.stdout.contains("FAIL backend_redirect"),
             "{checked}"
         );

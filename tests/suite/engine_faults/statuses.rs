@@ -5,7 +5,8 @@ use std::time::Duration;
 use warden_tests::stand_in::{Answer, StandIn};
 
 /// Each: the status, its errors, the exit status, the reason, how often it is asked.
-const STATUSES: [(u16, &[&str], i32, &str, usize); 21] = [
+const STATUSES: [(u16, &[&str], i32, &str, usize); 22] = [
+    (503, &["core: uninitialized"], 4, "backend_uninitialised", 3),
     (503, &["Vault is sealed"], 4, "backend_sealed", 3),
     (503, &["error: OpenBao is sealed"], 4, "backend_sealed", 3),
     (

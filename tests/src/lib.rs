@@ -24,3 +24,4 @@ mod sk_key;
 pub mod skipped;
 pub mod ssh;
 pub mod sshd;
+pub mod stand_in;

@@ -48,7 +48,7 @@ pub enum ExchangeError {
         limit: usize,
     },
     /// The answer is not what the endpoint gives.
-    #[error("the answer is not understood: {detail}")]
+    #[error("the answer is not understood: {}", Self::cut(detail))]
     NotUnderstood {
         /// What is wrong.
         detail: String,
@@ -175,10 +175,16 @@ impl ExchangeError {
 
     /// Whether the server surely did nothing, so that asking again cannot do it twice.
     pub(super) fn nothing_was_done(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused | Self::Status { status: 429, .. } | Self::Status { status: 503, .. }
-        )
+        match self {
+            Self::Refused | Self::Status { status: 429, .. } => true,
+            // A 503 that is not in the server's own form may be a proxy's, after it passed us on.
+            Self::Status {
+                status: 503,
+                errors,
+                ..
+            } => !errors.is_empty(),
+            _ => false,
+        }
     }
 
     pub(super) fn retry_after(&self) -> Option<Duration> {
@@ -282,5 +288,75 @@ impl ExchangeError {
     pub(super) fn while_doing(self, what: &str) -> BackendError {
         BackendError::new(self.class(), self.reason(), format!("{what}: {self}"))
             .with_hint(self.hint())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(status: u16, body: &str) -> ExchangeError {
+        ExchangeError::from_status(status, body.as_bytes(), None, None)
+    }
+
+    #[test]
+    fn only_what_surely_did_nothing_may_be_asked_again() {
+        let again = (100..600).filter(|code| status(*code, "").nothing_was_done());
+        assert_eq!(again.collect::<Vec<_>>(), [429, 503]);
+        assert!(ExchangeError::Refused.nothing_was_done());
+        let limit = Duration::from_secs(1);
+        let text = String::new;
+        for error in [
+            ExchangeError::Dns,
+            ExchangeError::Unreachable { detail: text() },
+            ExchangeError::Tls { detail: text() },
+            ExchangeError::Timeout { limit },
+            ExchangeError::CutShort,
+            ExchangeError::TooLarge { limit: 1 },
+            ExchangeError::NotUnderstood { detail: text() },
+            ExchangeError::Redirect { location: text() },
+            ExchangeError::Request { detail: text() },
+        ] {
+            assert!(!error.nothing_was_done(), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_a_400_is_a_refusal() {
+        for code in 300..600 {
+            let refused = status(code, "").class() == Class::Refused;
+            assert_eq!(refused, code == 400, "{code}");
+            assert!(!status(code, "").hint().is_empty());
+        }
+    }
+
+    #[test]
+    fn what_the_server_says_is_cut() {
+        let long = "x".repeat(1000);
+        let body = serde_json::json!({"errors": [long, long, long, long, "fifth"]}).to_string();
+        let text = status(500, &body).to_string();
+        assert!(text.len() < 4 * 256 + 100, "{}", text.len());
+        assert!(!text.contains("fifth"));
+        let wrong = ExchangeError::NotUnderstood {
+            detail: long.clone(),
+        };
+        assert!(wrong.to_string().len() < 400);
+        let away = ExchangeError::from_status(307, b"", Some(&long), None);
+        assert!(away.to_string().len() < 400);
+        assert_eq!(away.reason(), "backend_redirect");
+    }
+
+    #[test]
+    fn a_body_that_is_no_list_of_errors_says_nothing() {
+        for body in [
+            "",
+            "<html>",
+            "{}",
+            "{\"errors\": 7}",
+            "{\"errors\": [7]}",
+            "{\"errors\": null}",
+        ] {
+            assert_eq!(status(500, body).to_string(), "the server answered 500");
+        }
     }
 }

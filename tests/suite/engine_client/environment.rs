@@ -1,9 +1,11 @@
 //! The environment, which a client of Vault commonly obeys and this one does not.
 
 use crate::remote::{Remote, SIGN_LINE, TOKEN};
+use warden_tests::sandbox::Program;
 use warden_tests::stand_in::{Pki, Server, StandIn};
 
-const PROXIES: [&str; 6] = [
+const PROXIES: [&str; 7] = [
+    "VAULT_HTTP_PROXY",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "ALL_PROXY",
@@ -16,21 +18,19 @@ const PROXIES: [&str; 6] = [
 fn no_variable_changes_where_a_request_goes() {
     let remote = Remote::new();
     let other = StandIn::start();
-    let mut signing = remote
-        .setup
-        .signing()
-        .env("VAULT_ADDR", other.url())
-        .env("BAO_ADDR", other.url())
-        .env("VAULT_AGENT_ADDR", other.url())
-        .env("VAULT_PROXY_ADDR", other.url())
-        .env("VAULT_HTTP_PROXY", other.url())
-        .env("NO_PROXY", "")
-        .env("REQUEST_METHOD", "GET");
-    for name in PROXIES {
-        signing = signing.env(name, other.url());
+    let servers = [
+        "VAULT_ADDR",
+        "BAO_ADDR",
+        "VAULT_AGENT_ADDR",
+        "VAULT_PROXY_ADDR",
+    ];
+    for name in servers.into_iter().chain(PROXIES) {
+        remote.signs_as(remote.setup.signing().env(name, other.url()));
+        assert_eq!(remote.bao.take_lines(), [SIGN_LINE], "{name}");
+        assert_eq!(other.connections(), 0, "{name}");
     }
-    remote.signs_as(signing);
-    assert_eq!(remote.bao.take_lines(), [SIGN_LINE]);
+    let all = |program: Program, name: &&str| program.env(name, other.url());
+    remote.signs_as(PROXIES.iter().fold(remote.setup.signing(), all));
     assert_eq!(other.connections(), 0);
 }
 

@@ -168,7 +168,18 @@ fn reasons_in(code: &str) -> BTreeSet<String> {
     for (at, _) in code.match_indices("fn reason(") {
         let body = &code[at..];
         let body = &body[..body.find("\n    }\n").unwrap_or(body.len())];
-        found.extend(body.split('"').skip(1).step_by(2).map(str::to_owned));
+        // What is looked for in a server's words is no reason.
+        let asked = body
+            .split("says(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        let asked: BTreeSet<_> = asked.collect();
+        let literals = body.split('"').skip(1).step_by(2);
+        found.extend(
+            literals
+                .filter(|one| !asked.contains(one))
+                .map(str::to_owned),
+        );
     }
     for (at, _) in code.match_indices("Class::") {
         let after = code[at..]

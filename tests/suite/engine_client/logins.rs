@@ -226,7 +226,8 @@ fn a_file_with_a_secret_must_be_ones_own() {
         }
         std::fs::remove_file(&file).unwrap();
         let outcome = remote.setup.sign();
-        assert!(outcome.stderr.contains("(file_not_found)"), "{outcome}");
+        assert_eq!(outcome.code, Some(4), "{outcome}");
+        assert!(outcome.stderr.contains("(token_missing)"), "{outcome}");
         remote.setup.sandbox.write("q/elsewhere", &kept, 0o600);
         symlink("elsewhere", &file).unwrap();
         remote.fails(2, "file_is_link");

@@ -175,16 +175,10 @@ impl ExchangeError {
 
     /// Whether the server surely did nothing, so that asking again cannot do it twice.
     pub(super) fn nothing_was_done(&self) -> bool {
-        match self {
-            Self::Refused | Self::Status { status: 429, .. } => true,
-            // A 503 that is not in the server's own form may be a proxy's, after it passed us on.
-            Self::Status {
-                status: 503,
-                errors,
-                ..
-            } => !errors.is_empty(),
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Refused | Self::Status { status: 429, .. } | Self::Status { status: 503, .. }
+        )
     }
 
     pub(super) fn retry_after(&self) -> Option<Duration> {

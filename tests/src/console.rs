@@ -8,6 +8,7 @@
 //!
 //! With `WARDEN_UPDATE_TRANSCRIPTS=1` a page that differs is rewritten; lines that still match stay.
 
+use crate::bao::Bao;
 use crate::sandbox::{Sandbox, warden_binary};
 use std::ffi::OsString;
 use std::path::Path;
@@ -38,6 +39,12 @@ pub fn check_page(page: &Path) {
 /// As [`check_page`], in a sandbox that holds something already.
 #[track_caller]
 pub fn check_page_in(page: &Path, sandbox: &Sandbox) {
+    check_page_with(page, sandbox, &[]);
+}
+
+/// As [`check_page_in`], with variables that the reader is told to set.
+#[track_caller]
+pub fn check_page_with(page: &Path, sandbox: &Sandbox, variables: &[(&str, String)]) {
     let text = match std::fs::read_to_string(page) {
         Ok(text) => text,
         Err(error) => panic!("cannot read {}: {error}", page.display()),
@@ -59,7 +66,7 @@ pub fn check_page_in(page: &Path, sandbox: &Sandbox) {
             } => (typed, output, status),
         };
         commands += 1;
-        let (found, found_status) = execute(sandbox, &typed);
+        let (found, found_status) = execute(sandbox, &typed, variables);
         if !matches(&output, &found) || status != found_status {
             wrong.push(comparison(
                 &typed,
@@ -134,16 +141,23 @@ fn pieces(text: &str) -> Vec<Piece> {
 }
 
 #[track_caller]
-fn execute(sandbox: &Sandbox, typed: &str) -> (Vec<String>, i32) {
+fn execute(sandbox: &Sandbox, typed: &str, variables: &[(&str, String)]) -> (Vec<String>, i32) {
     let mut path = OsString::from(warden_binary().parent().unwrap_or(Path::new("/")));
     path.push(":");
     path.push(std::env::var_os("PATH").unwrap_or_default());
-    let outcome = sandbox
+    if let Ok(bao) = Bao::program() {
+        path.push(":");
+        path.push(bao.parent().unwrap_or(Path::new("/")));
+    }
+    let mut shell = sandbox
         .program("sh")
         .args(["-c", &format!("exec 2>&1\n{typed}")])
         .env("PATH", path)
-        .timeout(TIMEOUT)
-        .run();
+        .timeout(TIMEOUT);
+    for (name, value) in variables {
+        shell = shell.env(name, value);
+    }
+    let outcome = shell.run();
     let lines = outcome.stdout.lines().map(str::to_owned).collect();
     // What a shell says of a command that a signal ended.
     let status = outcome.code.or(outcome.signal.map(|signal| 128 + signal));

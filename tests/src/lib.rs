@@ -12,6 +12,7 @@
 )]
 
 pub mod account;
+pub mod bao;
 pub mod console;
 pub mod desk;
 pub mod keygen;
@@ -23,3 +24,4 @@ mod sk_key;
 pub mod skipped;
 pub mod ssh;
 pub mod sshd;
+pub mod stand_in;

@@ -2,6 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{ErrorKind, Read, Write};
+use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -210,6 +211,19 @@ pub fn run(command: Command, stdin: Option<Vec<u8>>, timeout: Duration) -> Outco
     match Running::start(command, stdin).finish(timeout) {
         Ok(outcome) => outcome,
         Err(why) => panic!("{why}"),
+    }
+}
+
+/// A port of the loopback interface that nobody uses at the moment.
+#[track_caller]
+#[must_use]
+pub fn free_port() -> u16 {
+    let port = TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port());
+    match port {
+        Ok(port) => port,
+        Err(error) => panic!("there is no free port: {error}"),
     }
 }
 

@@ -17,10 +17,20 @@ use std::path::PathBuf;
 #[track_caller]
 #[must_use = "a suite that ignores this runs without what it needs"]
 pub fn require(what: &str, found: Result<(), String>) -> bool {
-    let Err(why) = found else { return true };
-    if std::env::var_os("CI").is_some_and(|value| value == "true") {
+    if let Err(why) = &found
+        && std::env::var_os("CI").is_some_and(|value| value == "true")
+    {
         panic!("{what} must run in continuous integration, but: {why}");
     }
+    wanted(what, found)
+}
+
+/// As [`require`], for a program that no package of the system brings: its suite is skipped, aloud,
+/// under `CI=true` as well.
+#[track_caller]
+#[must_use = "a suite that ignores this runs without what it needs"]
+pub fn wanted(what: &str, found: Result<(), String>) -> bool {
+    let Err(why) = found else { return true };
     let line = format!("SKIPPED: {what}: {why}\n");
     // Straight to the descriptor: `eprint!` inside a passing test is captured,
     // and a suite that did not run would look as if it had.

@@ -4,9 +4,10 @@ mod directory;
 mod launch;
 
 use crate::keygen::{Key, KeyType};
+use crate::process::free_port;
 use crate::root;
 use directory::Directory;
-use launch::{free_port, knows_penalties, launch, stop};
+use launch::{knows_penalties, launch, stop};
 use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::thread;

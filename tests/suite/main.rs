@@ -7,9 +7,13 @@
 )]
 
 mod bad_input;
+mod engine_client;
+mod engine_faults;
 mod faults;
 mod harness;
 mod interop;
 mod logins;
+mod openbao;
+mod remote;
 mod setup;
 mod transcripts;

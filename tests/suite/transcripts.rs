@@ -44,7 +44,10 @@ fn quickstart_does_what_its_transcript_shows() {
 fn every_console_block_of_the_documents_does_what_it_shows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let guides = std::fs::read_dir(root.join("wiki/guides")).unwrap();
-    let guides = guides.map(|entry| entry.unwrap().path());
+    // The guide to OpenBao needs a server, and is run by the suite that has one.
+    let guides = guides
+        .map(|entry| entry.unwrap().path())
+        .filter(|page| !page.ends_with("openbao.md"));
     let pages: Vec<PathBuf> = guides.chain([root.join("README.md")]).collect();
     assert!(pages.len() > 3, "{pages:?}");
     for page in pages {
@@ -81,7 +84,8 @@ fn a_page_that_is_wrong_is_found_and_compared() {
 }
 
 /// Reasons that no test can provoke from the command line, and why.
-const NOT_PROVOKED: [(&str, &str); 6] = [
+const NOT_PROVOKED: [(&str, &str); 7] = [
+    ("clock_not_set", "no test turns the system's clock back"),
     (
         "ca_key_unsound",
         "ssh-keygen makes no RSA key that is large enough and unsound",
@@ -164,7 +168,18 @@ fn reasons_in(code: &str) -> BTreeSet<String> {
     for (at, _) in code.match_indices("fn reason(") {
         let body = &code[at..];
         let body = &body[..body.find("\n    }\n").unwrap_or(body.len())];
-        found.extend(body.split('"').skip(1).step_by(2).map(str::to_owned));
+        // What is looked for in a server's words is no reason.
+        let asked = body
+            .split("says(\"")
+            .skip(1)
+            .filter_map(|rest| rest.split('"').next());
+        let asked: BTreeSet<_> = asked.collect();
+        let literals = body.split('"').skip(1).step_by(2);
+        found.extend(
+            literals
+                .filter(|one| !asked.contains(one))
+                .map(str::to_owned),
+        );
     }
     for (at, _) in code.match_indices("Class::") {
         let after = code[at..]

@@ -59,8 +59,9 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let output = Output::new(cli.json);
     let config = cli.config.as_deref();
-    let safe =
-        environment::refuse_setuid().and_then(|()| environment::keep_secrets_out_of_core_dumps());
+    let safe = environment::refuse_setuid()
+        .and_then(|()| environment::keep_secrets_out_of_core_dumps())
+        .and_then(|()| environment::refuse_unset_clock());
     let result = safe.and_then(|()| match cli.command {
         Command::Sign(command) => command.run(config, &output),
         Command::Show(command) => command.run(),

@@ -4,7 +4,7 @@
 //! - No error repeats any of it.
 
 use crate::error::CliError;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 use warden_core::config::CredentialPlace;
@@ -74,11 +74,27 @@ fn from_variable(name: &str) -> Result<Secret, CliError> {
 }
 
 fn from_file(path: &Path) -> Result<Secret, CliError> {
-    let content = file::read_secret(path, MAX_SECRET_BYTES)?;
+    let content =
+        file::read_secret(path, MAX_SECRET_BYTES).map_err(|error| match error.is_not_found() {
+            true => CliError::new(
+                Class::Untrusted,
+                "token_missing",
+                "Vault token not found: the file with the secret is not there",
+            )
+            .cause(error.to_string())
+            .hint("put it there with mode 0600, or correct the path in the configuration"),
+            false => error.into(),
+        })?;
     Secret::new(content).ok_or_else(|| unusable(&path.display().to_string()))
 }
 
 fn from_stdin() -> Result<Secret, CliError> {
+    if std::io::stdin().is_terminal() {
+        let message =
+            "the secret is to come from stdin, and stdin is a terminal; warden never prompts";
+        return Err(CliError::new(Class::Malformed, "secret_unusable", message)
+            .hint("pipe it in, or name a file as `secret_id_file`"));
+    }
     let mut content = Zeroizing::new(Vec::with_capacity(MAX_SECRET_BYTES + 1));
     std::io::stdin()
         .take(MAX_SECRET_BYTES as u64 + 1)

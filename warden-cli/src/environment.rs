@@ -38,6 +38,23 @@ impl Clock for SystemClock {
     }
 }
 
+/// No certificate is asked of this version before it was written: a clock that says so is not set.
+const EARLIEST: UnixTime = UnixTime(1_767_225_600);
+
+/// A machine that lost its clock would make certificates that are valid at another time.
+pub(crate) fn refuse_unset_clock() -> Result<(), CliError> {
+    let now = SystemClock.now();
+    if now >= EARLIEST {
+        return Ok(());
+    }
+    Err(CliError::new(
+        Class::Failed,
+        "clock_not_set",
+        format!("the system's clock says {now}; expected {EARLIEST} or later"),
+    )
+    .hint("set the clock, or wait until it is synchronised"))
+}
+
 /// Core dumps off, and no other process of this user may look into this one's memory.
 pub(crate) fn keep_secrets_out_of_core_dumps() -> Result<(), CliError> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)

@@ -183,17 +183,22 @@ fn escaped_json(value: &serde_json::Value) -> String {
     let mut out = String::new();
     for c in value.to_string().chars() {
         match c {
-            c if hidden(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if hidden(c) => {
+                let units = c.encode_utf16(&mut [0; 2]).to_vec();
+                units
+                    .iter()
+                    .for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            }
             c => out.push(c),
         }
     }
     out + "\n"
 }
 
-/// Control characters, direction marks and what has no width. All are below U+10000.
+/// Control characters, direction marks and what has no width.
 fn hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]
@@ -212,11 +217,11 @@ mod tests {
 
     #[test]
     fn json_holds_nothing_raw_and_means_the_same() {
-        let value = serde_json::json!({"a\u{9b}": "é\x1b\u{2028}\u{202e}\u{7f}\n"});
+        let value = serde_json::json!({"a\u{9b}": "é\x1b\u{2028}\u{202e}\u{7f}\u{e0041}\n"});
         let text = escaped_json(&value);
         assert_eq!(
             text,
-            "{\"a\\u009b\":\"é\\u001b\\u2028\\u202e\\u007f\\n\"}\n"
+            "{\"a\\u009b\":\"é\\u001b\\u2028\\u202e\\u007f\\udb40\\udc41\\n\"}\n"
         );
         let read: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read, value);

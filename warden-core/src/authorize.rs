@@ -36,6 +36,26 @@ pub struct Authorization {
     gate: Option<GateRecord>,
 }
 
+/// A request inside its bounds about which an enforcing gate gave no answer. It cannot be signed.
+#[derive(Debug)]
+pub struct Ungated {
+    terms: BoundedRequest,
+    gate: GateRecord,
+    error: GateError,
+}
+
+impl Ungated {
+    /// What lay inside the bounds.
+    pub(crate) fn terms(&self) -> (&BoundedRequest, &GateRecord) {
+        (&self.terms, &self.gate)
+    }
+
+    /// Why there was no answer.
+    pub fn error(&self) -> &GateError {
+        &self.error
+    }
+}
+
 /// Decides about a request by the inventory's bounds alone, without any gate. `now` is the moment of
 /// the decision.
 pub fn authorize(request: CertificateRequest, standing: &Standing, now: UnixTime) -> Decision {
@@ -48,15 +68,15 @@ pub fn authorize(request: CertificateRequest, standing: &Standing, now: UnixTime
 /// Decides about a request: first by the inventory's bounds, then, inside them, by the gate.
 ///
 /// # Errors
-/// If an enforcing gate gave no answer. What was bounded comes back with the error, so that the
-/// failure can be recorded.
+/// If an enforcing gate gave no answer. What was bounded comes back, so that the failure can be
+/// recorded; it cannot be signed.
 pub fn authorize_with_gate(
     request: CertificateRequest,
     standing: &Standing,
     now: UnixTime,
     subject: &Subject,
     gating: Gating<'_>,
-) -> Result<Decision, (Box<Authorization>, GateError)> {
+) -> Result<Decision, Box<Ungated>> {
     let terms = match bounds::within(request, standing, now) {
         Decision::Allow(terms) => terms,
         Decision::Deny(denial) => return Ok(Decision::Deny(denial)),
@@ -64,17 +84,16 @@ pub fn authorize_with_gate(
     match gate::pass(&terms, subject, gating) {
         Passed::Yes(gate) => Ok(Decision::Allow(Authorization { terms, gate })),
         Passed::Denied(record) => Ok(Decision::Deny(Box::new(terms.denied(record)))),
-        Passed::Failed(record, error) => Err((
-            Box::new(Authorization {
-                terms,
-                gate: Some(record),
-            }),
-            error,
-        )),
+        Passed::Failed(gate, error) => Err(Box::new(Ungated { terms, gate, error })),
     }
 }
 
 impl Authorization {
+    /// The terms, for a record.
+    pub(crate) fn terms(&self) -> &BoundedRequest {
+        &self.terms
+    }
+
     /// Whom the certificate is for. Its key id is this name.
     pub fn actor(&self) -> &ActorName {
         &self.terms.actor

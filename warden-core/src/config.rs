@@ -85,7 +85,7 @@ impl Config {
     pub fn from_toml(source: &SourceText, home: Option<&Path>) -> Result<Self, Problem> {
         source.refuse_leftovers()?;
         let table: Table = toml::from_str(source.text()).map_err(|error| match error.span() {
-            Some(at) => source.problem(&at, error.message()),
+            Some(at) => source.problem(&at, error.message()).without_value(),
             None => source.problem_of_file(error.message()),
         })?;
         let backend = match table
@@ -178,6 +178,8 @@ fn variable_name(source: &SourceText, text: &Spanned<String>) -> Result<String, 
     if sound {
         Ok(name.clone())
     } else {
-        Err(source.problem(&text.span(), "not the name of an environment variable"))
+        Err(source
+            .problem(&text.span(), "not the name of an environment variable")
+            .without_value())
     }
 }

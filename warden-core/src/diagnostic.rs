@@ -57,6 +57,20 @@ impl Problem {
         self
     }
 
+    /// The same problem, quoting a key and not its value, which may be a secret in the wrong place.
+    pub fn without_value(mut self) -> Self {
+        if let Some(place) = &mut self.place
+            && let Some((key, _)) = place.text.split_once('=')
+        {
+            let shown = key.chars().count();
+            place.text = format!("{key}= (value not shown)");
+            place.width = place
+                .width
+                .min((shown + 1).saturating_sub(place.column).max(1));
+        }
+        self
+    }
+
     /// The line of the file with a caret under the place, or nothing.
     pub fn excerpt(&self) -> Option<(String, String)> {
         let place = self.place.as_ref()?;
@@ -112,9 +126,8 @@ impl SourceText {
     /// Whether the text could be what it is taken for. A secret named as a configuration by mistake
     /// must not be quoted in the error about it.
     fn may_be_quoted(&self) -> bool {
-        let like_toml = |line: &str| {
-            line.contains(" = ") || line.trim_start().starts_with(['[', '#', '<', '='])
-        };
+        let like_toml =
+            |line: &str| line.contains(" = ") || line.trim_start().starts_with(['[', '<', '=']);
         self.text.lines().any(like_toml)
     }
 

@@ -388,3 +388,9 @@ pub fn key_directory_is_safe(path: &Path) -> Result<(), FileError> {
     let (directory, _) = resolved(path)?;
     directories_are_safe(&directory, rustix::process::geteuid().as_raw(), 1)
 }
+
+/// Judges a directory that holds state, and every one above it. `directory` is absolute and free of
+/// links.
+pub(crate) fn directory_is_safe(directory: &Path) -> Result<(), FileError> {
+    directories_are_safe(directory, rustix::process::geteuid().as_raw(), 1)
+}

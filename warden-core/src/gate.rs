@@ -141,13 +141,13 @@ pub(crate) fn pass(request: &BoundedRequest, subject: &Subject, gating: Gating<'
         Gating::Shadow(gate) => (gate, "shadow"),
         Gating::Enforce { gate, .. } => (gate, "enforce"),
     };
-    let principals = request.principals().to_strings();
+    let principals = request.principals.to_strings();
     let question = Question {
         subject,
-        actor: request.actor(),
+        actor: &request.actor,
         principals: &principals,
-        ttl: request.ttl(),
-        public_key: request.public_key().fingerprint(),
+        ttl: request.ttl,
+        public_key: request.public_key.fingerprint(),
     };
     let record = |answer| GateRecord {
         mode,

@@ -141,7 +141,7 @@ impl InventoryPath {
                 source_digest: whole.source_digest,
             });
         }
-        let types_file = TextFile::read_if_there(&self.0, "types.toml".to_owned())?;
+        let types_file = self.types_file()?;
         let types = types_file
             .as_ref()
             .map_or_else(|| Ok(Types::default()), TextFile::types)?;
@@ -151,6 +151,7 @@ impl InventoryPath {
             .as_ref()
             .map(|file| file.actor(name, &types))
             .transpose()?;
+        self.types_did_not_change(types_file.as_ref())?;
         let files = [&types_file, &actor_file]
             .into_iter()
             .flatten()
@@ -170,7 +171,7 @@ impl InventoryPath {
         if !self.is_directory()? {
             return self.single_file(None);
         }
-        let types_file = TextFile::read_if_there(&self.0, "types.toml".to_owned())?;
+        let types_file = self.types_file()?;
         let types = types_file
             .as_ref()
             .map_or_else(|| Ok(Types::default()), TextFile::types)?;
@@ -195,6 +196,44 @@ impl InventoryPath {
             actors,
             source_digest: SourceDigest::of(digested),
         })
+    }
+
+    /// The type settings. That there is none must be certain, since without them bounds are wider:
+    /// an empty file is one that is being written, and a link that leads nowhere was meant to lead
+    /// somewhere.
+    fn types_file(&self) -> Result<Option<TextFile>, InventoryError> {
+        let file = TextFile::read_if_there(&self.0, "types.toml".to_owned())?;
+        let path = self.0.join("types.toml");
+        match &file {
+            Some(found) if found.source.text().is_empty() => {
+                let problem = Problem::of_file(&path, "the file is empty");
+                Err(problem
+                    .with_hint(
+                        "if no type has settings, remove it; if it is being written, ask again",
+                    )
+                    .into())
+            }
+            None if path.symlink_metadata().is_ok() => {
+                Err(Problem::of_file(&path, "a link that leads nowhere").into())
+            }
+            _ => Ok(file),
+        }
+    }
+
+    /// Reads the type settings once more: an update that replaces files one by one may have left
+    /// them out for a moment.
+    fn types_did_not_change(&self, before: Option<&TextFile>) -> Result<(), InventoryError> {
+        let now = self.types_file()?;
+        if now.as_ref().map(TextFile::digested) == before.map(TextFile::digested) {
+            return Ok(());
+        }
+        let problem = Problem::of_file(
+            &self.0.join("types.toml"),
+            "the file changed while it was read",
+        );
+        Err(problem
+            .with_hint("ask again; replace the whole inventory in one rename to avoid this")
+            .into())
     }
 
     fn is_directory(&self) -> Result<bool, InventoryError> {

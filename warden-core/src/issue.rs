@@ -118,10 +118,12 @@ pub fn issue(request: CertificateRequest, by: &Issuer<'_>) -> Result<Outcome, Is
     let decision = authorize_with_gate(request, &standing, by.clock.now(), &subject, by.gating);
     let authorization = match decision {
         Ok(Decision::Allow(authorization)) => authorization,
-        Err((bounded, error)) => {
-            let recorded =
-                journal::record_not_authorized(by.journal, &bounded, &error, by.clock.now());
-            return Err(unless_unrecorded(recorded, IssueError::Gate(error)));
+        Err(ungated) => {
+            let recorded = journal::record_not_authorized(by.journal, &ungated, by.clock.now());
+            return Err(unless_unrecorded(
+                recorded,
+                IssueError::Gate(ungated.error().clone()),
+            ));
         }
         Ok(Decision::Deny(denial)) => {
             let recorded = journal::record_denied(by.journal, &denial, by.clock.now());

@@ -14,7 +14,7 @@ pub use chain::{ChainError, Head, Verified, read_head, read_records, verify};
 pub use file::{FileJournal, JournalError, LOCK_WAIT};
 pub use record::{Entry, EventId, Facts, Kind, Outcome, Record, Recorded};
 
-use crate::authorize::{Authorization, Denial};
+use crate::authorize::{Authorization, Denial, Ungated};
 use crate::certificate::UnixTime;
 use crate::failure::Failure;
 use crate::inventory::ActorName;
@@ -104,11 +104,10 @@ pub fn record_not_signed(
 /// If the record cannot be made durable.
 pub fn record_not_authorized(
     journal: &dyn Journal,
-    bounded: &Authorization,
-    error: &dyn Failure,
+    ungated: &Ungated,
     at: UnixTime,
 ) -> Result<Recorded, JournalError> {
-    journal.append(&Entry::not_authorized(bounded, error), at)
+    journal.append(&Entry::not_authorized(ungated), at)
 }
 
 /// Records that a request for `actor` failed before it could be decided.

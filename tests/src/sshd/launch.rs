@@ -5,25 +5,12 @@ use crate::account::SSHD;
 use crate::process::run;
 use crate::root;
 use std::fs::File;
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// A port of the loopback interface that nobody uses at the moment.
-#[track_caller]
-pub(super) fn free_port() -> u16 {
-    let port = TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port());
-    match port {
-        Ok(port) => port,
-        Err(error) => panic!("there is no free port: {error}"),
-    }
-}
 
 /// Starts a server, and returns its log when it gives up before it listens.
 pub(super) fn launch(config: &Path, log: &Path, port: u16) -> Result<Child, String> {

@@ -7,7 +7,7 @@ const MALFORMED: [(&str, &str, &str); 9] = [
     (
         "backend = \"local\"\nca_kee = \"x\"\n",
         "warden.toml:2:1: unknown field",
-        "2 | ca_kee = \"x\"\n  | ^^^^^^",
+        "2 | ca_kee = (value not shown)\n  | ^^^^^^",
     ),
     (
         "ca_key = \"a\"\nca_key_env = \"B\"\n",
@@ -19,12 +19,16 @@ const MALFORMED: [(&str, &str, &str); 9] = [
         "warden.toml:1:11: backend `magic` is not known",
         "1 | backend = \"magic\"\n  |           ^^^^^^^",
     ),
-    ("ca_key = \n", "warden.toml:1:", "1 | ca_key = \n"),
+    (
+        "ca_key = \n",
+        "warden.toml:1:",
+        "1 | ca_key = (value not shown)\n",
+    ),
     ("ca_key = 7\n", "warden.toml:1:10: ", "  |          ^"),
     (
         "ca_key = \"a\"\nca_key = \"b\"\n",
         "warden.toml:2:1: ",
-        "2 | ca_key = \"b\"\n",
+        "2 | ca_key = (value not shown)\n",
     ),
     (
         "ca_key = \"\"\n",
@@ -34,7 +38,7 @@ const MALFORMED: [(&str, &str, &str); 9] = [
     (
         "ca_key_env = \"1 x\"\n",
         "warden.toml:1:14: not the name of an environment variable",
-        "  |              ^^^^^",
+        "1 | ca_key_env = (value not shown)\n  |              ^",
     ),
     (
         "<<<<<<< HEAD\nca_key = \"a\"\n=======\n>>>>>>> b\n",

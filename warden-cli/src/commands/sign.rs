@@ -13,6 +13,7 @@ use warden_core::clock::Clock;
 use warden_core::deliver::{self, CertificateFile};
 use warden_core::failure::{Class, Failure};
 use warden_core::file::{self, FileError, Links};
+use warden_core::gate::GateRecord;
 use warden_core::inventory::ActorName;
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::{FileJournal, IssuedCertificate, record_failed};
@@ -129,6 +130,15 @@ impl Sign {
         match issue(request, &issuer)? {
             Outcome::Denied(denial, _) => Err((*denial).into()),
             Outcome::Issued(certificate) => {
+                let gate = certificate.signed().authorization().gate();
+                if let Some(GateRecord {
+                    mode: "enforce",
+                    answer: Err(reason),
+                    ..
+                }) = gate
+                {
+                    output.notes(&[format!("warning: signed without an answer of the policy gate ({reason}), since `fail_closed` is false")]);
+                }
                 place
                     .deliver(&certificate)
                     .map_err(|error| not_delivered(error.into(), &certificate))?;

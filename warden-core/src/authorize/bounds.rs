@@ -15,34 +15,18 @@ use crate::request::CertificateRequest;
 /// A request that lies inside what the inventory gives its actor, with every default filled in.
 #[derive(Debug)]
 pub struct BoundedRequest {
-    pub(super) actor: ActorName,
-    pub(super) cert_type: CertType,
-    pub(super) public_key: PublicKey,
-    pub(super) principals: Principals,
-    pub(super) ttl: Ttl,
-    pub(super) expires: Option<UnixTime>,
-    pub(super) extensions: Extensions,
-    pub(super) critical_options: CriticalOptions,
-    pub(super) source_digest: SourceDigest,
+    pub(crate) actor: ActorName,
+    pub(crate) cert_type: CertType,
+    pub(crate) public_key: PublicKey,
+    pub(crate) principals: Principals,
+    pub(crate) ttl: Ttl,
+    pub(crate) expires: Option<UnixTime>,
+    pub(crate) extensions: Extensions,
+    pub(crate) critical_options: CriticalOptions,
+    pub(crate) source_digest: SourceDigest,
 }
 
 impl BoundedRequest {
-    pub(crate) fn actor(&self) -> &ActorName {
-        &self.actor
-    }
-
-    pub(crate) fn principals(&self) -> &Principals {
-        &self.principals
-    }
-
-    pub(crate) fn ttl(&self) -> Ttl {
-        self.ttl
-    }
-
-    pub(crate) fn public_key(&self) -> &PublicKey {
-        &self.public_key
-    }
-
     /// The denial of this request by a gate.
     pub(super) fn denied(self, record: GateRecord) -> Denial {
         let words = record

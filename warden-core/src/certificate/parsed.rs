@@ -90,7 +90,7 @@ impl Parsed {
         let line_type = String::from_utf8_lossy(words.next().unwrap_or_default()).into_owned();
         let (plain, fields) =
             certified(&line_type).ok_or_else(|| CertificateError::NotACertificate {
-                found: line_type.chars().take(40).collect(),
+                found: super::public_key::label_or_not_shown(line_type.chars().take(40).collect()),
             })?;
         if line.contains(&b'\n') {
             return Err(CertificateError::SeveralLines);

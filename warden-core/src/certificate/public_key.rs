@@ -178,7 +178,11 @@ impl PublicKey {
             | "ssh-rsa"
             | "sk-ssh-ed25519@openssh.com"
             | "sk-ecdsa-sha2-nistp256@openssh.com" => label,
-            _ => return Err(PublicKeyError::UnknownType { label }),
+            _ => {
+                return Err(PublicKeyError::UnknownType {
+                    label: label_or_not_shown(label),
+                });
+            }
         };
         let encoded = words.next().ok_or(PublicKeyError::Damaged {
             detail: "nothing follows the key type",
@@ -280,6 +284,19 @@ fn only_line(content: &[u8]) -> Result<&[u8], PublicKeyError> {
     match lines.next() {
         None => Ok(first),
         Some(_) => Err(PublicKeyError::SeveralKeys),
+    }
+}
+
+/// A label as it may be repeated: what does not look like a key type may be a secret that was named
+/// by mistake.
+pub(super) fn label_or_not_shown(label: String) -> String {
+    let like_a_type = ["ssh-", "ecdsa-", "sk-", "rsa-", "webauthn-"]
+        .iter()
+        .any(|begin| label.starts_with(begin));
+    if like_a_type {
+        label
+    } else {
+        "(not shown)".to_owned()
     }
 }
 

@@ -102,6 +102,17 @@ struct Envelope {
 #[derive(Deserialize)]
 struct Reference {
     id: String,
+    system: Option<String>,
+    tenant: Option<String>,
+}
+
+impl Reference {
+    /// Whether it is of this tenant and system, as far as it says.
+    fn is_of(&self, settings: &Settings) -> bool {
+        let same =
+            |said: &Option<String>, ours: &String| said.as_ref().is_none_or(|said| said == ours);
+        same(&self.tenant, &settings.tenant) && same(&self.system, &settings.system)
+    }
 }
 
 /// The id of an actor's resource in the gate's registry.
@@ -223,7 +234,13 @@ impl PolicyGate for FlexAuth {
             );
         }
         match strict_json::from_slice::<Envelope>(&answer.body) {
-            Ok(envelope) => Ok(envelope.answer(question)),
+            Ok(envelope) if answer.body.trim_ascii_start().first() == Some(&b'{') => {
+                Ok(envelope.answer(question, &self.settings))
+            }
+            Ok(_) => refused(
+                "gate_answer_not_understood",
+                "it is not a JSON object".to_owned(),
+            ),
             Err(error) => refused(
                 "gate_answer_not_understood",
                 ExchangeError::cut(&error.to_string()),
@@ -234,7 +251,7 @@ impl PolicyGate for FlexAuth {
 
 impl Envelope {
     /// What this envelope means for the question it should be about.
-    fn answer(self, question: &Question<'_>) -> Answer {
+    fn answer(self, question: &Question<'_>, settings: &Settings) -> Answer {
         let decision_id = self.id.or(self.request_id).filter(|id| is_id(id));
         let expected = resource_id(question.actor.as_str());
         let obligations = self.obligations.is_some_and(|list| !list.is_empty());
@@ -244,6 +261,9 @@ impl Envelope {
                 Some("decision_for_another_subject")
             }
             "allow" if self.resource.id != expected => Some("decision_for_another_resource"),
+            "allow" if !self.subject.is_of(settings) || !self.resource.is_of(settings) => {
+                Some("decision_for_another_tenant_or_system")
+            }
             "allow" if obligations => Some("unknown_obligation"),
             _ => None,
         };
@@ -289,13 +309,14 @@ fn no_answer(error: &ExchangeError) -> GateError {
         ExchangeError::Unreachable { .. } => ("gate_unreachable", true),
         ExchangeError::ConnectTimeout { .. } => ("gate_connect_timeout", true),
         ExchangeError::Tls { .. } => ("gate_tls", true),
-        ExchangeError::Request { .. } => ("gate_request", true),
+        // Something is wrong on our side, such as a CA file; that is no gate out of reach.
+        ExchangeError::Request { .. } => ("gate_request", false),
         ExchangeError::Timeout { .. } => ("gate_timeout", false),
         ExchangeError::CutShort => ("gate_answer_cut_short", false),
         ExchangeError::TooLarge { .. } => ("gate_answer_too_large", false),
         ExchangeError::NotUnderstood { .. } => ("gate_answer_not_understood", false),
         ExchangeError::Redirect { .. } => ("gate_redirect", false),
-        ExchangeError::Status { .. } => ("gate_status", false),
+        ExchangeError::Status { .. } | ExchangeError::LoginRefused { .. } => ("gate_status", false),
     };
     GateError::new(reason, error.to_string(), nothing_sent)
 }

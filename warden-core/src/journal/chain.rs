@@ -244,6 +244,14 @@ struct Link {
     v: u32,
     seq: u64,
     prev: String,
+    #[serde(rename = "at")]
+    _at: String,
+    #[serde(rename = "event_id")]
+    _event_id: String,
+    #[serde(rename = "kind")]
+    _kind: String,
+    #[serde(rename = "outcome")]
+    _outcome: String,
 }
 
 /// A head that is known from elsewhere.
@@ -347,16 +355,68 @@ pub fn read_records(path: &Path, mut each: impl FnMut(Record)) -> Result<(), Cha
         Err(error) if error.is_not_found() => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    for (number, line) in BufReader::new(file).split(b'\n').enumerate() {
-        let line = line.map_err(FileError::io("read", path))?;
+    let mut reader = BufReader::new(file);
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let limited = (&mut reader).take(MAX_LINE_BYTES as u64 + 1);
+        let count = { limited }.read_until(b'\n', &mut line);
+        if count.map_err(FileError::io("read", path))? == 0 {
+            return Ok(());
+        }
         let record = serde_json::from_slice(&line).map_err(|error| ChainError::NotARecord {
             path: path.to_owned(),
-            line: number as u64 + 1,
+            line: number,
             detail: error.to_string(),
         })?;
         each(record);
     }
     Ok(())
+}
+
+/// Whether the first `length` bytes of a journal, which end with whole lines, continue from `kept`:
+/// they hold its record unchanged, or begin right behind it, and the chain holds from there.
+pub(super) fn continues(path: &Path, length: u64, kept: &Head) -> Result<(), ChainError> {
+    let file = file::open_regular(path, Links::Refuse)?.take(length);
+    let (mut before, mut found) = (None, false);
+    for (number, line) in (1..).zip(BufReader::new(file).split(b'\n')) {
+        let line = line.map_err(FileError::io("read", path))?;
+        let wrong = |detail| ChainError::NotARecord {
+            path: path.to_owned(),
+            line: number,
+            detail,
+        };
+        let Link { seq, prev, .. } = link(&line).map_err(wrong)?;
+        let follows = before.get_or_insert(Head {
+            seq: seq.saturating_sub(1),
+            hash: prev.clone(),
+        });
+        if *follows == *kept {
+            found = true;
+        }
+        if found && (follows.seq.saturating_add(1) != seq || follows.hash != prev) {
+            return Err(ChainError::Sequence {
+                path: path.to_owned(),
+                line: number,
+                found: seq,
+                expected: follows.seq.saturating_add(1),
+            });
+        }
+        *follows = Head {
+            seq,
+            hash: hash_of(&line),
+        };
+    }
+    match (found, before) {
+        (true, _) => Ok(()),
+        (false, before) if before.as_ref() == Some(kept) => Ok(()),
+        (false, _) => Err(ChainError::HeadDiffers {
+            seq: kept.seq,
+            found: "another line, or none".to_owned(),
+            expected: kept.hash.clone(),
+            source_of: "journal.head",
+        }),
+    }
 }
 
 struct Walk {
@@ -466,8 +526,12 @@ impl Walk {
 }
 
 fn link(line: &[u8]) -> Result<Link, String> {
+    if line.first() != Some(&b'{') {
+        return Err("not a JSON object".to_owned());
+    }
     let link: Link = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     match link.v {
+        _ if link.seq == 0 => Err("found record 0; the first is 1".to_owned()),
         VERSION => Ok(link),
         other => Err(format!("found version {other}, expected {VERSION}")),
     }

@@ -15,7 +15,7 @@ use crate::file::{self, FileError, Links};
 use rustix::fs::{Mode, OFlags};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -32,8 +32,8 @@ pub enum JournalError {
     /// A file cannot be used.
     #[error("cannot use the journal")]
     File(#[from] FileError),
-    /// The state directory could be changed by others.
-    #[error("state directory {}: {found}; expected {expected}", path.display())]
+    /// The state directory, or one above it, could be changed by others.
+    #[error("state directory: {}: {found}; expected {expected}", path.display())]
     StateDirectory {
         /// The directory.
         path: PathBuf,
@@ -106,28 +106,22 @@ impl FileJournal {
                 .create(state_dir)
                 .map_err(FileError::io("make", state_dir))?;
         }
-        let metadata = state_dir
-            .metadata()
-            .map_err(FileError::io("inspect", state_dir))?;
-        let exposed = |found, expected| JournalError::StateDirectory {
-            path: state_dir.to_owned(),
-            found,
-            expected,
-        };
-        if metadata.mode() & 0o022 != 0 {
-            let found = format!("mode {:04o}", metadata.mode() & 0o7777);
-            return Err(exposed(
+        let resolved = state_dir
+            .canonicalize()
+            .map_err(FileError::io("resolve", state_dir))?;
+        file::directory_is_safe(&resolved).map_err(|error| match error {
+            FileError::Exposed {
+                path,
                 found,
-                "a directory that group and others cannot write",
-            ));
-        }
-        let user = rustix::process::geteuid().as_raw();
-        if metadata.uid() != user && metadata.uid() != 0 {
-            return Err(exposed(
-                format!("owner uid {}", metadata.uid()),
-                "a directory of root or of the running user",
-            ));
-        }
+                expected,
+                ..
+            } => JournalError::StateDirectory {
+                path,
+                found,
+                expected,
+            },
+            other => other.into(),
+        })?;
         Ok(Self {
             state_dir: state_dir.to_owned(),
         })
@@ -242,8 +236,11 @@ impl Journal for FileJournal {
         }
         let end = journal.length()?;
         let head = journal.write(&record(entry.clone(), &head, event_id.clone(), at), end)?;
-        if end == 0 {
-            file::sync_directory(&self.state_dir)?;
+        if end == 0
+            && let Err(error) = file::sync_directory(&self.state_dir)
+        {
+            journal.cut_back(end)?;
+            return Err(error.into());
         }
         if let Err(error) = write_head(&mut head_file, &head) {
             // The caller is told that nothing was recorded, so nothing may be.
@@ -276,7 +273,7 @@ impl FileJournal {
         };
         let source_of = "journal.head";
         match tail.head.seq {
-            0 => Ok(kept),
+            _ if tail.complete == 0 => Ok(kept),
             found if found < kept.seq => Err(JournalError::Chain(ChainError::EndsEarly {
                 found,
                 expected: kept.seq,
@@ -291,7 +288,13 @@ impl FileJournal {
                     source_of,
                 }))
             }
-            _ => Ok(tail.head.clone()),
+            seq if seq == kept.seq => Ok(tail.head.clone()),
+            // The last writer was killed before it wrote the head, or somebody else wrote records.
+            _ => {
+                chain::continues(&self.path(), tail.complete, &kept)
+                    .map_err(JournalError::Chain)?;
+                Ok(tail.head.clone())
+            }
         }
     }
 }

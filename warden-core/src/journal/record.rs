@@ -4,7 +4,7 @@
 //! - Serials and other 64-bit numbers are decimal strings.
 //! - A field that has no value is left out.
 
-use crate::authorize::{Authorization, Denial};
+use crate::authorize::{Authorization, BoundedRequest, Denial, Ungated};
 use crate::certificate::CriticalOptions;
 use crate::failure::Failure;
 use crate::gate::GateRecord;
@@ -223,12 +223,10 @@ impl Entry {
         )
     }
 
-    pub(super) fn not_authorized(bounded: &Authorization, error: &dyn Failure) -> Self {
-        let facts = Facts {
-            backend: None,
-            ..authorized(bounded, "")
-        };
-        Self::certificate(Outcome::Failed, Some(error.reason()), facts)
+    pub(super) fn not_authorized(ungated: &Ungated) -> Self {
+        let (terms, gate) = ungated.terms();
+        let facts = bounded(terms).with_gate(Some(gate));
+        Self::certificate(Outcome::Failed, Some(ungated.error().reason()), facts)
     }
 
     pub(super) fn smoke(actor: &ActorName, holds: bool, checks: BTreeMap<String, String>) -> Self {
@@ -311,24 +309,24 @@ fn named(actor: &ActorName) -> Facts {
 }
 
 fn authorized(authorization: &Authorization, backend: &'static str) -> Facts {
+    let facts = bounded(authorization.terms()).with_gate(authorization.gate());
     Facts {
-        cert_type: Some(authorization.cert_type().to_string()),
-        public_key: Some(authorization.public_key().fingerprint().to_string()),
-        principals: Some(authorization.principals().to_strings()),
-        ttl_seconds: Some(authorization.ttl().seconds()),
-        critical_options: options(authorization.critical_options()),
-        extensions: Some(
-            authorization
-                .extensions()
-                .iter()
-                .map(ToString::to_string)
-                .collect(),
-        ),
         backend: Some(backend.to_owned()),
-        source_digest: Some(authorization.source_digest().to_string()),
-        ..named(authorization.actor())
+        ..facts
     }
-    .with_gate(authorization.gate())
+}
+
+fn bounded(terms: &BoundedRequest) -> Facts {
+    Facts {
+        cert_type: Some(terms.cert_type.to_string()),
+        public_key: Some(terms.public_key.fingerprint().to_string()),
+        principals: Some(terms.principals.to_strings()),
+        ttl_seconds: Some(terms.ttl.seconds()),
+        critical_options: options(&terms.critical_options),
+        extensions: Some(terms.extensions.iter().map(ToString::to_string).collect()),
+        source_digest: Some(terms.source_digest.to_string()),
+        ..named(&terms.actor)
+    }
 }
 
 fn options(options: &CriticalOptions) -> Option<BTreeMap<String, String>> {

@@ -49,7 +49,7 @@ pub enum Mismatch {
         expected: String,
     },
     /// Another key id.
-    #[error("the signer wrote key id {found:?}, not `{expected}`")]
+    #[error("the signer wrote key id {found:?}, not {expected}")]
     KeyId {
         /// What came back.
         found: String,
@@ -213,9 +213,13 @@ impl Expected<'_> {
             KeyIdRule::AnyPrintable => is_printable(found.key_id()),
         };
         if !accepted {
+            let expected = match self.key_id {
+                KeyIdRule::Actor => format!("`{}`", wanted.actor()),
+                KeyIdRule::AnyPrintable => "1 to 256 printable characters".to_owned(),
+            };
             return Err(Mismatch::KeyId {
                 found: lossy(found.key_id()),
-                expected: wanted.actor().to_string(),
+                expected,
             });
         }
         let listed: Vec<&[u8]> = found.principals().collect();
@@ -316,7 +320,7 @@ impl Expected<'_> {
         let earliest = self.sent.plus(ttl).minus(self.skew);
         let mut latest = self.received.plus(ttl).plus(self.skew);
         if let Some(end) = self.authorization.expires() {
-            latest = latest.min(end.plus(self.skew));
+            latest = latest.min(end);
         }
         let wrong = Mismatch::ValidBefore {
             found: before,

@@ -41,6 +41,9 @@ const MAX_ATTEMPTS: u32 = 3;
 /// The pause before the first repetition; it doubles, and half of it again is random.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long the revocation of a token may take after everything else.
+const REVOCATION_TIME: Duration = Duration::from_secs(2);
+
 /// The SSH engine of an OpenBao server.
 #[derive(Debug)]
 pub struct OpenBao {
@@ -79,9 +82,8 @@ impl OpenBao {
             .connection()
             .map_err(|error| error.while_doing(&reach()))?;
         let deadline = connection.deadline();
-        let log_in = || self.credential.token(connection, deadline);
-        let token = repeated(deadline, log_in)
-            .map_err(|error| error.while_doing("cannot log in to OpenBao"))?;
+        let token = self.credential.token(connection, deadline);
+        let token = token.map_err(|error| error.while_doing("cannot log in to OpenBao"))?;
         let asked = || connection.execute(request, Some(token.secret()), deadline);
         let mut answer = repeated(deadline, asked);
         if let (Err(ExchangeError::Status { status: 403, .. }), credential::Token::Given(secret)) =
@@ -91,7 +93,12 @@ impl OpenBao {
         }
         if let credential::Token::Made(secret) = &token {
             // A token that cannot be revoked now ends by itself; the certificate does not depend on it.
-            drop(credential::revoke(connection, secret, deadline));
+            // It has a moment of its own: that signing took all the time is no reason to leave it.
+            drop(credential::revoke(
+                connection,
+                secret,
+                Instant::now() + REVOCATION_TIME,
+            ));
         }
         let path = format!("{}/sign/{}", self.settings.mount.as_str(), role.as_str());
         answer.map_err(|error| error.while_doing(&format!("OpenBao did not sign at {path}")))
@@ -119,11 +126,11 @@ fn renewed(
     match credential::look_up(connection, token, deadline) {
         Ok(state) if state.renewable => Ok(credential::renew(connection, token, deadline)),
         Ok(_) => Ok(Ok(())),
-        Err(ExchangeError::Status { status: 403, .. }) => {
-            let message = "the token is expired, revoked or not known to this server";
+        Err(error @ ExchangeError::Status { status: 403, .. }) if !error.is_of_a_live_token() => {
+            let message = "the token is expired, revoked or not known to this server, or may neither sign here nor look itself up";
             Err(
                 BackendError::new(Class::Untrusted, "token_not_valid", message)
-                    .with_hint("get a new token, or configure a login such as [vault.approle]"),
+                    .with_hint("get a new token with the policy that `warden backend roles` prints, or configure a login such as [vault.approle]"),
             )
         }
         Err(error) => Ok(Err(error)),
@@ -140,7 +147,11 @@ fn repeated<T>(
         match attempt() {
             Err(error) if error.nothing_was_done() => {
                 let wait = error.retry_after().unwrap_or_else(|| jittered(pause));
-                if Instant::now() + wait >= deadline {
+                // What a server asks for may be beyond any time there is.
+                if Instant::now()
+                    .checked_add(wait)
+                    .is_none_or(|end| end >= deadline)
+                {
                     return Err(error);
                 }
                 std::thread::sleep(wait);
@@ -224,8 +235,9 @@ impl SigningBackend for OpenBao {
         let found: Answer =
             serde_json::from_slice(&answer).map_err(|error| not_understood(error.to_string()))?;
         // The certificate's own serial counts; one beside it that differs is a reason to stop.
-        let serial = u64::from_str_radix(&found.data.serial_number, 16)
-            .ok()
+        let serial = Some(found.data.serial_number.as_str())
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .and_then(|text| u64::from_str_radix(text, 16).ok())
             .and_then(Serial::new);
         let serial = serial
             .ok_or_else(|| not_understood("the serial is not a hexadecimal number".to_owned()))?;
@@ -246,6 +258,9 @@ impl SigningBackend for OpenBao {
             self.settings.roles.of(actor).as_str()
         );
         let setting = match reason {
+            "key_id_mismatch" if self.settings.key_id == KeyIdRule::AnyPrintable => {
+                "key_id_format must give 1 to 256 printable ASCII characters"
+            }
             "key_id_mismatch" => {
                 "allow_user_key_ids must be true, or set `vault.key_id = \"role\"` in the configuration"
             }

@@ -5,6 +5,7 @@
 
 use crate::failure::{Class, Failure};
 use crate::file::{self, FileError};
+use rand_core::TryRng;
 use ssh_key::private::{KeypairData, RsaKeypair};
 use ssh_key::rand_core::UnwrapErr;
 use ssh_key::{Algorithm, EcdsaCurve, LineEnding, PrivateKey};
@@ -76,6 +77,9 @@ pub enum GenerateError {
     /// A file cannot be written or read.
     #[error("the key was not made")]
     File(#[from] FileError),
+    /// The system gave no random bytes.
+    #[error("the key was not made: the system gave no random bytes: {0}")]
+    Randomness(getrandom::Error),
     /// The key could not be made or encoded.
     #[error("the key was not made: {0}")]
     Key(ssh_key::Error),
@@ -90,6 +94,7 @@ impl Failure for GenerateError {
         match self {
             Self::Exists { .. } => "key_exists",
             Self::File(error) => error.reason(),
+            Self::Randomness(_) => "randomness_unavailable",
             Self::Key(_) => "key_not_made",
         }
     }
@@ -100,7 +105,7 @@ impl Failure for GenerateError {
                 vec!["name another file, or move this one away first".to_owned()]
             }
             Self::File(error) => error.hints(),
-            Self::Key(_) => Vec::new(),
+            Self::Randomness(_) | Self::Key(_) => Vec::new(),
         }
     }
 }
@@ -144,6 +149,10 @@ fn generate(
         }
     }
     file::key_directory_is_safe(path)?;
+    // The generators below take a source that cannot fail, so that it works is found out first.
+    getrandom::SysRng
+        .try_next_u64()
+        .map_err(GenerateError::Randomness)?;
     let mut rng = UnwrapErr(ssh_key::getrandom::SysRng);
     let algorithm =
         |algorithm| PrivateKey::random(&mut UnwrapErr(ssh_key::getrandom::SysRng), algorithm);
@@ -180,5 +189,7 @@ fn generate(
         drop(std::fs::remove_file(path));
         return Err(error.into());
     }
+    // A key that hosts already trust must not be lost with the power.
+    file::sync_directory(path.parent().unwrap_or(Path::new(".")))?;
     Ok(())
 }

@@ -34,7 +34,8 @@ const SYSTEM_CAS: [&str; 4] = [
 /// A connection to the server of some settings.
 pub(crate) struct Connection {
     client: Client,
-    runtime: tokio::runtime::Runtime,
+    /// Taken only when dropped.
+    runtime: Option<tokio::runtime::Runtime>,
     base: String,
     namespace: Option<HeaderValue>,
     timeout: Duration,
@@ -45,6 +46,15 @@ impl std::fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("base", &self.base)
             .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Connection {
+    /// A look-up of a name cannot be broken off, and would be waited for beyond the deadline.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -101,7 +111,7 @@ impl Connection {
         let namespace = settings.namespace.map(HeaderValue::from_str).transpose();
         Ok(Self {
             client,
-            runtime,
+            runtime: Some(runtime),
             base: settings.address.as_str().to_owned(),
             namespace: namespace.map_err(|error| wrong(error.to_string()))?,
             timeout: settings.timeout,
@@ -119,7 +129,7 @@ impl Connection {
         request: Request<'_>,
         deadline: Instant,
     ) -> Result<Answer, ExchangeError> {
-        self.runtime.block_on(self.answer_async(request, deadline))
+        self.wait(self.answer_async(request, deadline))?
     }
 
     /// Sends one request; any status but 200 to 208 is an error.
@@ -128,7 +138,8 @@ impl Connection {
         request: Request<'_>,
         deadline: Instant,
     ) -> Result<Vec<u8>, ExchangeError> {
-        self.runtime.block_on(self.success_async(request, deadline))
+        let hidden = request.token;
+        self.wait(self.success_async(request, hidden.as_slice(), deadline))?
     }
 
     /// Executes an endpoint that `vaultrs` declares, over this connection.
@@ -138,13 +149,34 @@ impl Connection {
         token: Option<&Secret>,
         deadline: Instant,
     ) -> Result<Vec<u8>, ExchangeError> {
+        self.execute_with(endpoint, token, token.as_slice(), deadline)
+    }
+
+    /// Executes a login, whose body holds this secret.
+    pub(super) fn log_in<E: rustify::Endpoint>(
+        &self,
+        endpoint: &E,
+        secret: &Secret,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        self.execute_with(endpoint, None, &[secret], deadline)
+    }
+
+    fn execute_with<E: rustify::Endpoint>(
+        &self,
+        endpoint: &E,
+        token: Option<&Secret>,
+        hidden: &[&Secret],
+        deadline: Instant,
+    ) -> Result<Vec<u8>, ExchangeError> {
         let call = Call {
             connection: self,
             token,
+            hidden,
             deadline,
             failure: Mutex::new(None),
         };
-        match self.runtime.block_on(endpoint.exec(&call)) {
+        match self.wait(endpoint.exec(&call))? {
             Ok(result) => Ok(result.raw()),
             // What the endpoint library makes of a failure has lost its kind; ours is kept beside.
             Err(error) => Err(call.failure.into_inner().ok().flatten().unwrap_or_else(|| {
@@ -155,9 +187,18 @@ impl Connection {
         }
     }
 
+    fn wait<F: Future>(&self, exchange: F) -> Result<F::Output, ExchangeError> {
+        let ended = || ExchangeError::Request {
+            detail: "the connection was closed".to_owned(),
+        };
+        let runtime = self.runtime.as_ref().ok_or_else(ended)?;
+        Ok(runtime.block_on(exchange))
+    }
+
     async fn success_async(
         &self,
         request: Request<'_>,
+        hidden: &[&Secret],
         deadline: Instant,
     ) -> Result<Vec<u8>, ExchangeError> {
         let Parts {
@@ -170,7 +211,7 @@ impl Connection {
         }
         Err(ExchangeError::from_status(
             answer.status,
-            &answer.body,
+            &without(&answer.body, hidden),
             location.as_deref(),
             retry_after,
         ))
@@ -269,6 +310,15 @@ struct Parts {
     retry_after: Option<Duration>,
 }
 
+/// A server's text without our own secrets, should it say them back.
+fn without(text: &[u8], secrets: &[&Secret]) -> Vec<u8> {
+    let mut text = String::from_utf8_lossy(text).into_owned();
+    for secret in secrets {
+        text = text.replace(secret.expose(), "(secret)");
+    }
+    text.into_bytes()
+}
+
 /// Everything that makes the client safe.
 fn client_builder(settings: &Endpoint<'_>) -> Result<ClientBuilder, ExchangeError> {
     let wrong = |detail: String| ExchangeError::Request { detail };
@@ -323,6 +373,8 @@ fn trusted_cas(settings: &Endpoint<'_>) -> Result<Vec<Certificate>, ExchangeErro
 struct Call<'a> {
     connection: &'a Connection,
     token: Option<&'a Secret>,
+    /// What no error may show, even if the server says it.
+    hidden: &'a [&'a Secret],
     deadline: Instant,
     failure: Mutex<Option<ExchangeError>>,
 }
@@ -358,7 +410,7 @@ impl rustify::client::Client for Call<'_> {
         };
         let body = self
             .connection
-            .success_async(request, self.deadline)
+            .success_async(request, self.hidden, self.deadline)
             .await
             .map_err(failed)?;
         Ok(http::Response::new(body))

@@ -6,6 +6,7 @@
 
 use super::connection::{Connection, Request};
 use super::exchange::ExchangeError;
+use super::repeated;
 use super::settings::PathName;
 use crate::secret::Secret;
 use reqwest::Method;
@@ -95,8 +96,20 @@ impl Credential {
         connection: &Connection,
         deadline: Instant,
     ) -> Result<Token<'_>, ExchangeError> {
-        let answer = match self {
-            Self::Token(secret) => return Ok(Token::Given(secret)),
+        if let Self::Token(secret) = self {
+            return Ok(Token::Given(secret));
+        }
+        let answer = self.log_in(connection, deadline);
+        let answer = Zeroizing::new(answer.map_err(ExchangeError::of_login)?);
+        let found: LoggedIn = serde_json::from_slice(&answer)
+            .map_err(|_| not_understood("no token in the login's answer"))?;
+        secret(found.auth.client_token).map(Token::Made)
+    }
+
+    /// The answer to a login; none is asked for a token that was given.
+    fn log_in(&self, connection: &Connection, deadline: Instant) -> Result<Vec<u8>, ExchangeError> {
+        match self {
+            Self::Token(_) => Ok(Vec::new()),
             Self::AppRole {
                 mount,
                 role_id,
@@ -105,7 +118,8 @@ impl Credential {
             } => {
                 let unwrapped;
                 let secret_id = if *wrapped {
-                    unwrapped = unwrap(connection, secret_id, deadline)?;
+                    // Each by itself: what was unwrapped is gone from the server.
+                    unwrapped = repeated(deadline, || unwrap(connection, secret_id, deadline))?;
                     &unwrapped
                 } else {
                     secret_id
@@ -115,7 +129,9 @@ impl Credential {
                     role_id: role_id.clone(),
                     secret_id: secret_id.expose().to_owned(),
                 };
-                connection.execute(&request, None, deadline)?
+                repeated(deadline, || {
+                    connection.log_in(&request, secret_id, deadline)
+                })
             }
             Self::Jwt { mount, role, jwt } => {
                 let request = oidc::requests::JWTLoginRequest {
@@ -123,20 +139,16 @@ impl Credential {
                     jwt: jwt.expose().to_owned(),
                     role: Some(role.clone()),
                 };
-                connection.execute(&request, None, deadline)?
+                repeated(deadline, || connection.log_in(&request, jwt, deadline))
             }
             Self::TlsCertificate { mount, name } => {
                 let request = cert::requests::LoginRequest {
                     mount: mount.as_str().to_owned(),
                     cert_name: name.clone(),
                 };
-                connection.execute(&request, None, deadline)?
+                repeated(deadline, || connection.execute(&request, None, deadline))
             }
-        };
-        let answer = Zeroizing::new(answer);
-        let found: LoggedIn = serde_json::from_slice(&answer)
-            .map_err(|_| not_understood("no token in the login's answer"))?;
-        secret(found.auth.client_token).map(Token::Made)
+        }
     }
 
     /// Whether a login makes the token.
@@ -241,4 +253,62 @@ pub(super) fn revoke(
     connection
         .execute(&RevokeTokenSelfRequest {}, Some(token), deadline)
         .map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Address, OpenBao, Roles, Settings};
+    use super::*;
+    use std::time::Duration;
+
+    const PLANTED: &str = "s.PlantedInDebug";
+
+    #[test]
+    fn nothing_that_holds_a_secret_shows_it_for_debugging() {
+        let planted = || Secret::new(Zeroizing::new(PLANTED.as_bytes().to_vec())).unwrap();
+        let mount = || PathName::mount("x").unwrap();
+        let settings = Settings {
+            address: Address::parse("http://127.0.0.1:1", false).unwrap(),
+            mount: mount(),
+            namespace: None,
+            roles: Roles::PerActor,
+            ca_fingerprint: None,
+            key_id: crate::sign::KeyIdRule::Actor,
+            clock_skew: 30,
+            timeout: Duration::from_secs(1),
+            tls_ca_file: None,
+            tls_client_file: None,
+            proxy: None,
+        };
+        for credential in [
+            Credential::Token(planted()),
+            Credential::AppRole {
+                mount: mount(),
+                role_id: "r".to_owned(),
+                secret_id: planted(),
+                wrapped: true,
+            },
+            Credential::Jwt {
+                mount: mount(),
+                role: "r".to_owned(),
+                jwt: planted(),
+            },
+        ] {
+            let shown = format!("{credential:?} {credential:#?}");
+            assert!(
+                shown.contains("Secret(..)") && !shown.contains(PLANTED),
+                "{shown}"
+            );
+            let backend = OpenBao::new(settings.clone(), credential);
+            let connection = backend.connection().unwrap();
+            let shown = format!(
+                "{:?} {backend:?} {connection:?} {backend:#?}",
+                backend.settings()
+            );
+            assert!(
+                shown.contains("Secret(..)") && !shown.contains(PLANTED),
+                "{shown}"
+            );
+        }
+    }
 }

@@ -54,7 +54,7 @@ pub enum ExchangeError {
         limit: usize,
     },
     /// The answer is not what the endpoint gives.
-    #[error("the answer is not understood: {detail}")]
+    #[error("the answer is not understood: {}", Self::cut(detail))]
     NotUnderstood {
         /// What is wrong.
         detail: String,
@@ -75,6 +75,12 @@ pub enum ExchangeError {
         /// How long it asks us to wait.
         retry_after: Option<Duration>,
     },
+    /// The server does not accept what was given to log in with.
+    #[error("the login was refused{}", said(errors))]
+    LoginRefused {
+        /// The server's own words, cut.
+        errors: Vec<String>,
+    },
     /// The request could not be made.
     #[error("the request cannot be made: {detail}")]
     Request {
@@ -92,9 +98,10 @@ fn said(errors: &[String]) -> String {
 }
 
 impl ExchangeError {
-    /// Cuts a server's text to a bearable length.
+    /// Cuts a server's text to a bearable length, on one line: another line could pass for ours.
     pub(crate) fn cut(text: &str) -> String {
-        text.chars().take(MAX_SERVER_TEXT).collect()
+        let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        one_line.chars().take(MAX_SERVER_TEXT).collect()
     }
 
     /// From an answer that is no success.
@@ -161,6 +168,18 @@ impl ExchangeError {
         }
     }
 
+    /// The same failure, of a login: there a 400 is about the credential, not about a role.
+    pub(super) fn of_login(self) -> Self {
+        match self {
+            Self::Status {
+                status: 400,
+                errors,
+                ..
+            } => Self::LoginRefused { errors },
+            other => other,
+        }
+    }
+
     /// Whether the server surely did nothing, so that asking again cannot do it twice.
     pub(super) fn nothing_was_done(&self) -> bool {
         matches!(
@@ -181,6 +200,14 @@ impl ExchangeError {
         matches!(self, Self::Status { errors, .. } if errors.iter().any(|text| text.to_lowercase().contains(word)))
     }
 
+    /// Whether a 403 is said to come from the policies of a token that lives. The server says so only
+    /// by wrapping its words; without them it may as well be a token that does not live.
+    pub(super) fn is_of_a_live_token(&self) -> bool {
+        matches!(self, Self::Status { status: 403, .. })
+            && self.says("error occurred")
+            && !self.says("invalid token")
+    }
+
     /// The stable reason.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -193,6 +220,7 @@ impl ExchangeError {
             Self::TooLarge { .. } => "backend_answer_too_large",
             Self::NotUnderstood { .. } => "backend_answer_not_understood",
             Self::Redirect { .. } => "backend_redirect",
+            Self::LoginRefused { .. } => "login_refused",
             Self::Request { .. } => "backend_request",
             Self::Status { status, .. } => match status {
                 400 => "backend_refused",
@@ -246,6 +274,9 @@ impl ExchangeError {
             "backend_not_found" => {
                 "check `vault.mount` and `vault.namespace`; `warden backend check` says what is there"
             }
+            "login_refused" => {
+                "the credential is wrong, has ended or was used up; get a new one from whoever hands it out"
+            }
             "backend_refused" => {
                 "`warden backend check` compares the role with the inventory; `warden backend roles` prints the right one"
             }
@@ -258,5 +289,75 @@ impl ExchangeError {
     pub(super) fn while_doing(self, what: &str) -> BackendError {
         BackendError::new(self.class(), self.reason(), format!("{what}: {self}"))
             .with_hint(self.hint())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(status: u16, body: &str) -> ExchangeError {
+        ExchangeError::from_status(status, body.as_bytes(), None, None)
+    }
+
+    #[test]
+    fn only_what_surely_did_nothing_may_be_asked_again() {
+        let again = (100..600).filter(|code| status(*code, "").nothing_was_done());
+        assert_eq!(again.collect::<Vec<_>>(), [429, 503]);
+        assert!(ExchangeError::Refused.nothing_was_done());
+        let limit = Duration::from_secs(1);
+        let text = String::new;
+        for error in [
+            ExchangeError::Dns,
+            ExchangeError::Unreachable { detail: text() },
+            ExchangeError::Tls { detail: text() },
+            ExchangeError::Timeout { limit },
+            ExchangeError::CutShort,
+            ExchangeError::TooLarge { limit: 1 },
+            ExchangeError::NotUnderstood { detail: text() },
+            ExchangeError::Redirect { location: text() },
+            ExchangeError::Request { detail: text() },
+        ] {
+            assert!(!error.nothing_was_done(), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_a_400_is_a_refusal() {
+        for code in 300..600 {
+            let refused = status(code, "").class() == Class::Refused;
+            assert_eq!(refused, code == 400, "{code}");
+            assert!(!status(code, "").hint().is_empty());
+        }
+    }
+
+    #[test]
+    fn what_the_server_says_is_cut() {
+        let long = "x".repeat(1000);
+        let body = serde_json::json!({"errors": [long, long, long, long, "fifth"]}).to_string();
+        let text = status(500, &body).to_string();
+        assert!(text.len() < 4 * 256 + 100, "{}", text.len());
+        assert!(!text.contains("fifth"));
+        let wrong = ExchangeError::NotUnderstood {
+            detail: long.clone(),
+        };
+        assert!(wrong.to_string().len() < 400);
+        let away = ExchangeError::from_status(307, b"", Some(&long), None);
+        assert!(away.to_string().len() < 400);
+        assert_eq!(away.reason(), "backend_redirect");
+    }
+
+    #[test]
+    fn a_body_that_is_no_list_of_errors_says_nothing() {
+        for body in [
+            "",
+            "<html>",
+            "{}",
+            "{\"errors\": 7}",
+            "{\"errors\": [7]}",
+            "{\"errors\": null}",
+        ] {
+            assert_eq!(status(500, body).to_string(), "the server answered 500");
+        }
     }
 }

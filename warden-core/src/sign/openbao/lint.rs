@@ -77,7 +77,11 @@ impl Lint<'_> {
         self.role
             .get(key)
             .and_then(Value::as_object)
-            .map_or_else(Vec::new, |map| map.keys().cloned().collect())
+            .map_or_else(Vec::new, |map| {
+                map.keys()
+                    .map(|key| super::ExchangeError::cut(key))
+                    .collect()
+            })
     }
 
     fn kind(&mut self) {
@@ -310,5 +314,269 @@ impl Lint<'_> {
             let what = format!("{kind} of the inventory are refused: {}", listed(missing));
             self.report(Level::Fail, code, &what, setting);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::roles::definitions;
+    use super::super::settings::{PathName, Roles};
+    use super::*;
+    use crate::certificate::UnixTime;
+    use crate::inventory::InventoryPath;
+    use serde_json::json;
+
+    fn expected(restrained: bool) -> RoleDefinition {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let types = "[agt]\nextensions = [\"permit-port-forwarding\", \"permit-pty\"]\n";
+        write("types.toml", types);
+        let command = if restrained {
+            "force_command = \"id\"\n"
+        } else {
+            ""
+        };
+        let actor = "type = \"agt\"\nprincipals = [\"a\", \"b\"]\nttl = \"1h\"\nmax_ttl = \"2h\"\n";
+        write("agt/agt-x.toml", &format!("{actor}{command}"));
+        let inventory = InventoryPath::new(directory.path()).load().unwrap();
+        let mut found = definitions(&inventory, &Roles::PerActor, UnixTime(1_800_000_000));
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    fn sound() -> Value {
+        json!({
+            "key_type": "ca", "allow_user_certificates": true, "allow_host_certificates": false,
+            "allowed_users": "a,b", "allowed_users_template": false, "default_user": "",
+            "allow_user_key_ids": true, "allowed_extensions": "permit-pty,permit-port-forwarding",
+            "default_extensions": {}, "allowed_critical_options": "force-command",
+            "default_critical_options": {}, "ttl": 7200, "max_ttl": 7200,
+            "not_before_duration": 30, "algorithm_signer": "default",
+        })
+    }
+
+    #[test]
+    fn a_sound_role_passes() {
+        let found = lint(&sound(), &expected(true), KeyIdRule::Actor);
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].level, found[0].code), (Level::Pass, "role"));
+    }
+
+    #[test]
+    fn each_fault_of_a_role_is_one_finding_with_the_setting_that_closes_it() {
+        let table: [(&str, Value, Level, &str, &str); 23] = [
+            (
+                "key_type",
+                json!("otp"),
+                Level::Fail,
+                "role_key_type",
+                "key_type=ca",
+            ),
+            (
+                "allow_user_certificates",
+                json!(false),
+                Level::Fail,
+                "role_user_certificates",
+                "allow_user_certificates=true",
+            ),
+            (
+                "allow_host_certificates",
+                json!(true),
+                Level::Fail,
+                "role_host_certificates",
+                "allow_host_certificates=false",
+            ),
+            (
+                "algorithm_signer",
+                json!("ssh-rsa"),
+                Level::Fail,
+                "role_sha1",
+                "algorithm_signer=default",
+            ),
+            (
+                "allowed_users",
+                json!("*"),
+                Level::Fail,
+                "role_any_principal",
+                "allowed_users=a,b",
+            ),
+            (
+                "allowed_users",
+                json!("a,b,*"),
+                Level::Fail,
+                "role_any_principal",
+                "allowed_users=a,b",
+            ),
+            (
+                "allowed_users",
+                json!("a,b,root"),
+                Level::Fail,
+                "role_principals",
+                "allowed_users=a,b",
+            ),
+            (
+                "allowed_users",
+                json!("a"),
+                Level::Fail,
+                "role_principals",
+                "allowed_users=a,b",
+            ),
+            (
+                "allowed_users",
+                json!(""),
+                Level::Fail,
+                "role_principals",
+                "allowed_users=a,b",
+            ),
+            (
+                "allowed_users_template",
+                json!(true),
+                Level::Warn,
+                "role_principals_template",
+                "allowed_users_template=false",
+            ),
+            (
+                "allow_empty_principals",
+                json!(true),
+                Level::Fail,
+                "role_empty_principals",
+                "allow_empty_principals=false",
+            ),
+            (
+                "default_user",
+                json!("ubuntu"),
+                Level::Warn,
+                "role_default_user",
+                "default_user=",
+            ),
+            (
+                "allowed_extensions",
+                json!("*"),
+                Level::Fail,
+                "role_any_extension",
+                "allowed_extensions=permit-port-forwarding,permit-pty",
+            ),
+            (
+                "allowed_extensions",
+                json!("permit-pty"),
+                Level::Fail,
+                "role_extensions",
+                "allowed_extensions=permit-port-forwarding,permit-pty",
+            ),
+            (
+                "default_extensions",
+                json!({"permit-pty": ""}),
+                Level::Fail,
+                "role_default_extensions",
+                "default_extensions={}",
+            ),
+            (
+                "allowed_critical_options",
+                json!(""),
+                Level::Warn,
+                "role_any_critical_option",
+                "allowed_critical_options=force-command",
+            ),
+            (
+                "allowed_critical_options",
+                json!("source-address,force-command"),
+                Level::Fail,
+                "role_critical_options",
+                "allowed_critical_options=force-command",
+            ),
+            (
+                "default_critical_options",
+                json!({"force-command": "sh"}),
+                Level::Fail,
+                "role_default_critical_options",
+                "default_critical_options={}",
+            ),
+            (
+                "allow_user_key_ids",
+                json!(false),
+                Level::Fail,
+                "role_key_ids",
+                "allow_user_key_ids=true",
+            ),
+            (
+                "max_ttl",
+                json!(0),
+                Level::Fail,
+                "role_max_ttl",
+                "max_ttl=7200",
+            ),
+            (
+                "max_ttl",
+                json!(999_999_999),
+                Level::Fail,
+                "role_max_ttl",
+                "max_ttl=7200",
+            ),
+            (
+                "max_ttl",
+                json!(7201),
+                Level::Warn,
+                "role_max_ttl",
+                "max_ttl=7200",
+            ),
+            (
+                "not_before_duration",
+                json!(301),
+                Level::Fail,
+                "role_backdate",
+                "not_before_duration=30",
+            ),
+        ];
+        let expected = expected(true);
+        for (key, value, level, code, setting) in table {
+            let mut role = sound();
+            role[key] = value.clone();
+            let found = lint(&role, &expected, KeyIdRule::Actor);
+            assert_eq!(found.len(), 1, "{key}={value}: {found:?}");
+            assert_eq!(
+                (found[0].level, found[0].code),
+                (level, code),
+                "{key}={value}"
+            );
+            assert_eq!(found[0].fix.as_deref(), Some(setting), "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn a_role_that_shows_nothing_is_not_taken_for_a_sound_one() {
+        for role in [json!(null), json!({}), json!([]), json!("x")] {
+            let found = lint(&role, &expected(true), KeyIdRule::Actor);
+            assert!(found.iter().any(|one| one.level == Level::Fail), "{role}");
+        }
+    }
+
+    #[test]
+    fn key_ids_of_the_role_need_no_permission() {
+        let mut role = sound();
+        role["allow_user_key_ids"] = json!(false);
+        let found = lint(&role, &expected(true), KeyIdRule::AnyPrintable);
+        assert_eq!(found[0].level, Level::Pass, "{found:?}");
+    }
+
+    #[test]
+    fn a_name_that_means_nothing_stands_for_no_critical_option() {
+        let expected = expected(false);
+        assert!(expected.critical_options.is_empty());
+        let mut role = sound();
+        role["allowed_critical_options"] = json!("none");
+        assert_eq!(
+            lint(&role, &expected, KeyIdRule::Actor)[0].level,
+            Level::Pass
+        );
+        role["allowed_critical_options"] = json!("force-command");
+        assert_eq!(
+            lint(&role, &expected, KeyIdRule::Actor)[0].level,
+            Level::Fail
+        );
+        assert_eq!(expected.name, PathName::role("agt-x").unwrap());
     }
 }

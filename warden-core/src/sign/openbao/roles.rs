@@ -115,3 +115,96 @@ pub fn sign_policy(roles: &[RoleDefinition], settings: &Settings) -> String {
     };
     roles.iter().map(path).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::InventoryPath;
+
+    const NOW: UnixTime = UnixTime(1_800_000_000);
+
+    fn inventory() -> (tempfile::TempDir, Inventory) {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write(
+            "types.toml",
+            "[agt]\nextensions = [\"permit-pty\"]\n[adm]\nextensions = [\"permit-pty\"]\n",
+        );
+        let agt = |principal: &str, lines: &str| {
+            format!("type = \"agt\"\nprincipals = [\"{principal}\"]\nttl = \"1h\"\n{lines}")
+        };
+        write(
+            "agt/agt-b.toml",
+            &agt("b", "max_ttl = \"3h\"\nforce_command = \"id\"\n"),
+        );
+        write(
+            "agt/agt-a.toml",
+            &agt("a", "max_ttl = \"2h\"\nextensions = []\n"),
+        );
+        write("agt/agt-off.toml", &agt("off", "disabled = true\n"));
+        write("agt/agt-gone.toml", &agt("gone", "expires = 2020-01-01\n"));
+        write(
+            "agt/agt-later.toml",
+            &agt("later", "expires = 2099-01-01\n"),
+        );
+        write(
+            "adm/adm-x.toml",
+            "type = \"adm\"\nprincipals = [\"x\"]\nttl = \"1h\"\n",
+        );
+        let inventory = InventoryPath::new(directory.path()).load().unwrap();
+        (directory, inventory)
+    }
+
+    fn per_type() -> Roles {
+        let name = |text| PathName::role(text).unwrap();
+        Roles::PerType {
+            adm: name("adm-role"),
+            agt: name("agt-role"),
+            atm: name("atm-role"),
+        }
+    }
+
+    #[test]
+    fn a_role_of_a_type_holds_what_its_live_actors_are_given() {
+        let (_directory, inventory) = inventory();
+        let found = definitions(&inventory, &per_type(), NOW);
+        let names: Vec<_> = found.iter().map(|role| role.name.as_str()).collect();
+        assert_eq!(names, ["adm-role", "agt-role"]);
+        let agt = &found[1];
+        let principals: Vec<_> = agt.principals.iter().map(String::as_str).collect();
+        assert_eq!(principals, ["a", "b", "later"]);
+        assert_eq!(agt.extensions, BTreeSet::from(["permit-pty"]));
+        assert_eq!(agt.critical_options, BTreeSet::from(["force-command"]));
+    }
+
+    #[test]
+    fn a_role_of_an_actor_holds_what_it_is_given() {
+        let (_directory, inventory) = inventory();
+        let found = definitions(&inventory, &Roles::PerActor, NOW);
+        let names: Vec<_> = found.iter().map(|role| role.name.as_str()).collect();
+        assert_eq!(names, ["adm-x", "agt-a", "agt-b", "agt-later"]);
+        let [_, a, b, _] = &found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!((a.max_ttl, b.max_ttl), (7200, 10800));
+        assert!(a.extensions.is_empty() && a.critical_options.is_empty());
+        assert_eq!(b.critical_options, BTreeSet::from(["force-command"]));
+        assert_eq!(a.principals, BTreeSet::from(["a".to_owned()]));
+    }
+
+    #[test]
+    fn an_actor_that_expires_this_very_second_has_no_role() {
+        let (_directory, inventory) = inventory();
+        let end = UnixTime(4_070_908_800);
+        let names = |now| {
+            let found = definitions(&inventory, &Roles::PerActor, now);
+            found.iter().any(|role| role.name.as_str() == "agt-later")
+        };
+        assert!(names(UnixTime(end.0 - 1)));
+        assert!(!names(end));
+    }
+}

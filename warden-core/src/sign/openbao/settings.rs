@@ -73,6 +73,9 @@ impl Address {
             && url.query().is_none()
             && url.fragment().is_none();
         let host = url.host_str().ok_or_else(form)?;
+        // A URL with one slash or three is read as one with two.
+        let slashes = text.split_once("://");
+        let bare = bare && slashes.is_some_and(|(_, host)| !host.starts_with(['/', '\\']));
         if !bare || url.path() != "/" || text.contains(char::is_whitespace) {
             return Err(form());
         }
@@ -207,4 +210,119 @@ pub struct Settings {
     pub tls_client_file: Option<PathBuf>,
     /// The proxy to go through. The environment is never asked for one.
     pub proxy: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_scheme_a_host_and_a_port() {
+        for (text, kept) in [
+            ("https://bao.example", "https://bao.example"),
+            ("https://bao.example/", "https://bao.example"),
+            ("https://BAO.example:8200", "https://bao.example:8200"),
+            ("https://bao.example:443", "https://bao.example"),
+            ("https://[2001:db8::1]:8200", "https://[2001:db8::1]:8200"),
+            ("http://127.0.0.1:8200", "http://127.0.0.1:8200"),
+        ] {
+            assert_eq!(Address::parse(text, false).unwrap().as_str(), kept);
+        }
+        for text in [
+            "",
+            "bao.example",
+            "bao.example:8200",
+            "https://",
+            "https:///v1",
+            "https:h",
+            "https:/h",
+            "https:\\\\h",
+            "https://\\h",
+            "https://u@h",
+            "https://u:p@h",
+            "https://:p@h",
+            "https://h?q",
+            "https://h#f",
+            "https://h/v1",
+            "https://h//",
+            " https://h",
+            "https://h ",
+            "https://h\n",
+            "ht\ttps://h",
+            "file:///h",
+            "ws://h",
+            "unix:///h",
+            "https://h:65536",
+        ] {
+            let error = Address::parse(text, true).unwrap_err();
+            assert!(matches!(error, AddressError::Form { .. }), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn plain_http_leaves_the_machine_only_by_permission() {
+        for local in [
+            "127.0.0.1",
+            "127.8.9.10",
+            "[::1]",
+            "localhost",
+            "2130706433",
+        ] {
+            let address = Address::parse(&format!("http://{local}:8200"), false).unwrap();
+            assert_eq!(address.plain_http(), PlainHttp::Loopback, "{local}");
+        }
+        for other in [
+            "bao.example",
+            "128.0.0.1",
+            "0.0.0.0",
+            "[::]",
+            "[::ffff:10.0.0.1]",
+            "localhost.example",
+            "127.0.0.1.example",
+        ] {
+            let text = format!("http://{other}");
+            let error = Address::parse(&text, false).unwrap_err();
+            assert!(matches!(error, AddressError::PlainHttp { .. }), "{other}");
+            let address = Address::parse(&text, true).unwrap();
+            assert_eq!(address.plain_http(), PlainHttp::Permitted, "{other}");
+        }
+        let address = Address::parse("https://127.0.0.1", true).unwrap();
+        assert_eq!(address.plain_http(), PlainHttp::No);
+    }
+
+    #[test]
+    fn a_path_cannot_be_climbed_out_of() {
+        let longest = "x".repeat(128);
+        for good in ["ssh", "a.b-c_D9", "...", "-", &longest] {
+            assert!(PathName::role(good).is_some(), "{good}");
+            assert!(PathName::mount(good).is_some(), "{good}");
+        }
+        assert!(PathName::mount("teams/access/ssh").is_some());
+        let long = "x".repeat(129);
+        for bad in [
+            "", ".", "..", "a b", "a%2fb", "a?b", "a#b", "a\\b", "a\n", "\u{e9}", "a;b", "a:b",
+            "a@b", &long,
+        ] {
+            assert!(PathName::role(bad).is_none(), "{bad:?}");
+            assert!(PathName::mount(bad).is_none(), "{bad:?}");
+            assert!(PathName::mount(&format!("a/{bad}")).is_none(), "a/{bad:?}");
+            assert!(PathName::mount(&format!("{bad}/a")).is_none(), "{bad:?}/a");
+        }
+        assert!(PathName::role("a/b").is_none());
+    }
+
+    #[test]
+    fn each_actor_has_the_role_of_its_type_or_its_own() {
+        let name = |text| PathName::role(text).unwrap();
+        let per_type = Roles::PerType {
+            adm: name("a"),
+            agt: name("g"),
+            atm: name("t"),
+        };
+        for (actor, role) in [("adm-x", "a"), ("agt-x", "g"), ("atm-x", "t")] {
+            let actor = actor.parse().unwrap();
+            assert_eq!(per_type.of(&actor).as_str(), role);
+            assert_eq!(Roles::PerActor.of(&actor).as_str(), actor.as_str());
+        }
+    }
 }

@@ -53,6 +53,24 @@ fn only_an_allow_for_what_was_asked_allows() {
             ),
         ),
         (
+            "another tenant",
+            whole(
+                r#""id":"d:1","#,
+                &format!(
+                    r#"{allow},"subject":{{"id":"agt-hub","tenant":"tenant:other"}},{resource}"#
+                ),
+            ),
+        ),
+        (
+            "another system",
+            whole(
+                r#""id":"d:1","#,
+                &format!(
+                    r#"{allow},{subject},"resource":{{"id":"ssh-cert:actor/agt-hub","system":"other"}}"#
+                ),
+            ),
+        ),
+        (
             "another resource",
             whole(
                 r#""id":"d:1","#,
@@ -106,6 +124,12 @@ fn an_answer_that_is_not_understood_is_no_answer() {
         ("gate_answer_not_understood", json("{")),
         ("gate_answer_not_understood", json("[]")),
         ("gate_answer_not_understood", json("true")),
+        (
+            "gate_answer_not_understood",
+            json(
+                r#"["d:1",null,"allow",["agt-hub",null,null],["ssh-cert:actor/agt-hub",null,null],null,[]]"#,
+            ),
+        ),
         ("gate_answer_not_understood", json(&body[..body.len() - 1])),
         ("gate_answer_not_understood", json(&format!("{body} x"))),
         ("gate_answer_not_understood", envelope(r#""effect":true"#)),

@@ -41,7 +41,7 @@ fn it_is_of_the_two_files_and_of_nothing_else() {
 fn an_absent_file_is_not_an_empty_one() {
     let inventory = Inventory::of([("agt/agt-a.toml", BEGIN)]);
     let absent = digest(&inventory);
-    inventory.write("types.toml", "");
+    inventory.write("types.toml", "#");
     assert_ne!(digest(&inventory), absent);
     let unknown = |inventory: &Inventory| {
         let standing = inventory.path().standing_of(&actor("agt-x"));
@@ -49,7 +49,7 @@ fn an_absent_file_is_not_an_empty_one() {
     };
     assert_eq!(
         unknown(&inventory),
-        SourceDigest::of(vec![("types.toml", b"")])
+        SourceDigest::of(vec![("types.toml", b"#")])
     );
 }
 

@@ -8,7 +8,7 @@ use warden_core::failure::Failure;
 use warden_core::inventory::InventoryPath;
 
 fn one_actor() -> Inventory {
-    Inventory::of([("types.toml", ""), ("agt/agt-a.toml", BEGIN)])
+    Inventory::of([("types.toml", "# none\n"), ("agt/agt-a.toml", BEGIN)])
 }
 
 /// Makes a FIFO, from which a careless read never returns.
@@ -127,4 +127,23 @@ fn reading_one_and_reading_all_give_the_same_actor() {
     assert_eq!(one.subjects(), ["iam:a", "iam:b"]);
     assert_eq!(one.min_ttl().unwrap().to_string(), "1m");
     assert_eq!(one.public_keys().unwrap().len(), 1);
+}
+
+#[test]
+fn type_settings_that_may_be_missing_for_a_moment_widen_nothing() {
+    let inventory = Inventory::of([("agt/agt-a.toml", BEGIN)]);
+    let path = inventory.directory().join("types.toml");
+    let reasons = || {
+        let one = inventory.path().standing_of(&actor("agt-a")).unwrap_err();
+        let all = inventory.path().load().unwrap_err();
+        (one.reason(), all.reason())
+    };
+    // An update that writes files one by one has just made it.
+    std::fs::write(&path, "").unwrap();
+    assert_eq!(reasons(), ("inventory_malformed", "inventory_malformed"));
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("nowhere", &path).unwrap();
+    assert_eq!(reasons(), ("inventory_malformed", "inventory_malformed"));
+    std::fs::remove_file(&path).unwrap();
+    assert!(inventory.path().standing_of(&actor("agt-a")).is_ok());
 }

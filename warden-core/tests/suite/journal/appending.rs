@@ -270,3 +270,27 @@ fn what_cannot_be_recorded_is_not_issued() {
         format!("{because} the failure (serial_mismatch) could not be recorded")
     );
 }
+
+#[test]
+fn nothing_is_chained_onto_records_that_were_rewritten_and_continued() {
+    let state = State::new();
+    (0..5).for_each(|_| state.append());
+    let kept = std::fs::read(state.path().join("journal.head")).unwrap();
+    let other = State::new();
+    (0..6).for_each(|_| other.append());
+    // Six valid records of somebody else, where the head says that the fifth was another one.
+    state.write(&std::fs::read(other.journal()).unwrap());
+    assert_eq!(failure(&state).0, "journal_broken");
+    assert_eq!(
+        std::fs::read(state.path().join("journal.head")).unwrap(),
+        kept
+    );
+    // A head that merely lags behind, since its writer was killed, is caught up with.
+    let lagging = State::new();
+    (0..4).for_each(|_| lagging.append());
+    let head = std::fs::read(lagging.path().join("journal.head")).unwrap();
+    (0..2).for_each(|_| lagging.append());
+    std::fs::write(lagging.path().join("journal.head"), head).unwrap();
+    lagging.append();
+    assert_eq!(lagging.verify().unwrap().records, 7);
+}

@@ -220,11 +220,24 @@ fn a_line_that_is_no_record_is_refused() {
     };
     let hash = state.head().hash;
     let version_two = format!("{{\"v\":2,\"seq\":6,\"prev\":\"{hash}\"}}\n");
-    for line in ["{}\n", "[]\n", "x\n", "\0\n", "\u{feff}{}\n", &version_two] {
+    let no_kind = format!("{{\"v\":1,\"seq\":6,\"prev\":\"{hash}\"}}\n");
+    let list = format!("[1,6,\"{hash}\",\"\",\"\",\"\",\"\"]\n");
+    for line in [
+        &no_kind,
+        &list,
+        "{}\n",
+        "[]\n",
+        "x\n",
+        "\0\n",
+        "\u{feff}{}\n",
+        &version_two,
+    ] {
         assert_eq!(last(line), "journal_not_a_record", "{line:?}");
     }
     let endless = format!("{}\n", "x".repeat(1024 * 1024 + 1));
     assert_eq!(last(&endless), "journal_not_a_record");
-    let many = format!("{{\"v\":1,\"seq\":18446744073709551615,\"prev\":\"{hash}\"}}\n");
+    let many = format!(
+        "{{\"v\":1,\"seq\":18446744073709551615,\"prev\":\"{hash}\",\"at\":\"\",\"event_id\":\"\",\"kind\":\"\",\"outcome\":\"\"}}\n"
+    );
     assert_eq!(last(&many), "journal_sequence");
 }

@@ -42,6 +42,10 @@ enum Command {
     Ca(commands::ca::Ca),
     /// Check the OpenBao backend, and print the roles it should have
     Backend(commands::backend::Backend),
+    /// Write the registry snapshot that the policy service reads, and compare snapshots
+    Registry(commands::registry::Registry),
+    /// The policy gate, and a local stand-in for it
+    Gate(commands::gate::Gate),
     /// Make everything in a new directory and issue a first certificate
     Quickstart(commands::quickstart::Quickstart),
 }
@@ -64,6 +68,8 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Audit(command) => command.run(config),
         Command::Ca(command) => command.run(config),
         Command::Backend(command) => command.run(config),
+        Command::Registry(command) => command.run(config, &output),
+        Command::Gate(command) => command.run(&output),
         Command::Quickstart(command) => command.run(),
     });
     output.finish(result)

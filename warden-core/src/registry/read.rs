@@ -14,7 +14,7 @@ use crate::certificate::{Principal, Principals, Ttl};
 use crate::diagnostic::{Problem, SourceText};
 use crate::failure::{Class, Failure};
 use crate::file::{self, FileError, Links};
-use crate::inventory::{ActorName, ActorType};
+use crate::inventory::{ActorName, ActorNameError, ActorType};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
@@ -249,43 +249,44 @@ impl<'a> Reader<'a> {
         let mut entries = Vec::with_capacity(resources.len());
         let mut seen = HashSet::with_capacity(resources.len());
         for resource in resources {
-            let entry = self.entry(resource)?;
-            self.new_in(&mut seen, entry.name().clone(), resource.id, || {
-                format!("actor `{}` stands twice in the snapshot", entry.name())
-            })?;
-            entries.push(entry);
+            let name = self.actor_name(resource.id)?;
+            let twice = format!("actor `{name}` stands twice in the snapshot");
+            self.new_in(&mut seen, name.clone(), resource.id, || twice)?;
+            entries.push(self.entry(resource, name)?);
         }
         entries.sort_by(|a, b| a.name().cmp(b.name()));
         Ok(entries)
     }
 
-    fn entry(&self, resource: &Resource<'a>) -> Result<Entry<'static>, Problem> {
-        let id = self.text(resource.id)?;
-        let name = id.strip_prefix(RESOURCE_PREFIX).ok_or_else(|| {
+    fn actor_name(&self, id: Raw<'a>) -> Result<ActorName, Problem> {
+        let text = self.text(id)?;
+        let name = text.strip_prefix(RESOURCE_PREFIX).ok_or_else(|| {
             let message = format!("the id of a resource begins with `{RESOURCE_PREFIX}`");
-            self.problem(resource.id, message)
+            self.problem(id, message)
         })?;
-        let name: ActorName = name
-            .parse()
-            .map_err(|error: crate::inventory::ActorNameError| {
-                self.problem(resource.id, error.to_string())
-            })?;
+        name.parse()
+            .map_err(|error: ActorNameError| self.problem(id, error.to_string()))
+    }
+
+    fn entry(&self, resource: &Resource<'a>, name: ActorName) -> Result<Entry<'static>, Problem> {
         let actor_type = name.actor_type();
         let attributes = &resource.attributes;
         self.expect(resource.resource_type, RESOURCE_TYPE)?;
         self.expect(attributes.actor_type, actor_type.as_str())?;
-        let max_ttl = self.ttl(attributes.max_ttl_seconds, attributes.max_ttl_hours)?;
-        let ttl = self.ttl(attributes.default_ttl_seconds, attributes.default_ttl_hours)?;
-        if max_ttl > actor_type.ceiling() {
-            let ceiling = actor_type.ceiling();
+        let ceiling = actor_type.ceiling();
+        let max_ttl = self.seconds(attributes.max_ttl_seconds)?;
+        if max_ttl > ceiling {
             let message =
                 format!("max_ttl {max_ttl} is over the ceiling of type `{actor_type}`, {ceiling}");
             return Err(self.problem(attributes.max_ttl_seconds, message));
         }
+        self.rounded(max_ttl, attributes.max_ttl_hours)?;
+        let ttl = self.seconds(attributes.default_ttl_seconds)?;
         if ttl > max_ttl {
             let message = format!("the default {ttl} is over this actor's longest, {max_ttl}");
             return Err(self.problem(attributes.default_ttl_seconds, message));
         }
+        self.rounded(ttl, attributes.default_ttl_hours)?;
         let listed = self.allowed_subjects(resource.id, &attributes.allowed_subjects)?;
         let own = [false, true].map(|iam| SubjectId {
             iam,
@@ -316,16 +317,19 @@ impl<'a> Reader<'a> {
             .map_err(|_| self.problem(raw, "expected a whole number"))
     }
 
-    fn ttl(&self, seconds: Raw<'a>, whole_hours: Raw<'a>) -> Result<Ttl, Problem> {
-        let number = self.number(seconds)?;
-        let ttl = Ttl::from_seconds(number)
-            .ok_or_else(|| self.problem(seconds, format!("{number} s is no time to live")))?;
+    fn seconds(&self, raw: Raw<'a>) -> Result<Ttl, Problem> {
+        let number = self.number(raw)?;
+        Ttl::from_seconds(number)
+            .ok_or_else(|| self.problem(raw, format!("{number} s is no time to live")))
+    }
+
+    fn rounded(&self, ttl: Ttl, whole_hours: Raw<'a>) -> Result<(), Problem> {
         let (found, expected) = (self.number(whole_hours)?, hours(ttl));
-        if found != expected {
-            let message = format!("{found} h, but {number} s are {expected} h, rounded up");
-            return Err(self.problem(whole_hours, message));
+        if found == expected {
+            return Ok(());
         }
-        Ok(ttl)
+        let message = format!("{found} h, but {ttl} in whole hours, rounded up, is {expected}");
+        Err(self.problem(whole_hours, message))
     }
 
     fn principals(&self, id: Raw<'a>, list: &[Raw<'a>]) -> Result<Principals, Problem> {

@@ -6,11 +6,13 @@
     reason = "a helper of a test fails as the test itself would"
 )]
 
+mod decision_point;
 mod decisions;
 mod forger;
 mod inventory;
 mod journal;
 mod post_sign;
 mod properties;
+mod registry;
 mod scene;
 mod wire;

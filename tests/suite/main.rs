@@ -7,9 +7,11 @@
 )]
 
 mod bad_input;
+mod decision_point;
 mod faults;
 mod harness;
 mod interop;
 mod logins;
+mod registry;
 mod setup;
 mod transcripts;

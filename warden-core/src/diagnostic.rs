@@ -6,6 +6,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The longest line that is shown whole, in bytes; of a longer one, what stands around the place.
 const LONGEST_SHOWN: usize = 320;
@@ -16,6 +17,8 @@ pub struct SourceText {
     path: PathBuf,
     text: String,
     form: Form,
+    /// Where each line begins, once somebody asks.
+    lines: OnceLock<Vec<usize>>,
 }
 
 /// What a text is taken for, and so when a line of it may be shown.
@@ -137,6 +140,7 @@ impl SourceText {
             path: path.to_owned(),
             text,
             form: Form::Toml,
+            lines: OnceLock::new(),
         }
     }
 
@@ -147,6 +151,7 @@ impl SourceText {
             path: path.to_owned(),
             text,
             form: Form::Json { mark },
+            lines: OnceLock::new(),
         }
     }
 
@@ -185,6 +190,15 @@ impl SourceText {
         }
     }
 
+    /// The line of a byte of the text, from 1. A file with very many actors asks for each of them.
+    pub(crate) fn line_of(&self, at: usize) -> usize {
+        let lines = self.lines.get_or_init(|| {
+            let newlines = self.text.match_indices('\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(newlines).collect()
+        });
+        lines.partition_point(|start| *start <= at)
+    }
+
     /// Something wrong at a byte range of the text.
     pub fn problem(&self, at: &Range<usize>, message: impl Into<String>) -> Problem {
         let start = floor(&self.text, at.start);
@@ -197,7 +211,7 @@ impl SourceText {
         let end = floor(&self.text, at.end).clamp(start, line_end);
         let line = &self.text[line_start..line_end];
         let place = Place {
-            line: self.text[..start].matches('\n').count() + 1,
+            line: self.line_of(start),
             column: self.text[line_start..start].chars().count() + 1,
             text: match self.may_be_quoted() {
                 true => line.strip_suffix('\r').unwrap_or(line).to_owned(),

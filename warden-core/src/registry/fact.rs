@@ -72,42 +72,65 @@ impl Departures {
 }
 
 impl Snapshot<'_> {
-    /// The subjects of all entries, or of those of one type, in order of their ids, each once and
-    /// with the type of the first actor that names it.
-    pub(super) fn subjects(
-        &self,
-        only: Option<ActorType>,
-    ) -> impl Iterator<Item = (SubjectId<'_>, ActorType)> {
-        let included =
-            move |entry: &&Entry<'_>| only.is_none_or(|only| entry.name().actor_type() == only);
-        let own = move |iam| {
-            self.entries
-                .iter()
-                .filter(included)
-                .filter(|entry| entry.own_subjects)
-                .map(move |entry| {
-                    let text = entry.name().as_str();
-                    (SubjectId { iam, text }, entry.name().actor_type())
-                })
+    /// The entries of one type, or all.
+    fn entries_of(&self, only: Option<ActorType>) -> &[Entry<'_>] {
+        let Some(only) = only else {
+            return &self.entries;
         };
+        // They are in order of their names, which begin with the type.
+        let begin = |one: &Entry<'_>| one.name().actor_type() < only;
+        let end = |one: &Entry<'_>| one.name().actor_type() <= only;
+        let range = self.entries.partition_point(begin)..self.entries.partition_point(end);
+        &self.entries[range]
+    }
+
+    /// Gives the subjects of all entries, or of those of one type, in order of their ids, each once
+    /// and with the type of the first actor that names it.
+    pub(super) fn each_subject<'s, E>(
+        &'s self,
+        only: Option<ActorType>,
+        mut give: impl FnMut(SubjectId<'s>, ActorType) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let entries = self.entries_of(only);
         let mut others = BTreeMap::new();
-        for entry in self.entries.iter().filter(included) {
+        for entry in entries {
             for text in entry.subjects.iter() {
                 let id = SubjectId::read(text);
-                let owner = self.entry(id.text).filter(included);
-                if !owner.is_some_and(|owner| owner.own_subjects) {
-                    others.entry(id).or_insert(entry.name().actor_type());
+                let owner = self.entry(id.text).filter(|owner| {
+                    let included = |only| owner.name().actor_type() == only;
+                    owner.own_subjects && only.is_none_or(included)
+                });
+                if owner.is_none() {
+                    let actor_type = entry.name().actor_type();
+                    others.entry(id).or_insert(actor_type);
                 }
             }
         }
-        // Names begin with `a`, so they stand before `iam:`, and both are in order by themselves.
-        let mut own = own(false).chain(own(true)).peekable();
         let mut others = others.into_iter().peekable();
-        std::iter::from_fn(move || match (own.peek(), others.peek()) {
-            (Some((ours, _)), Some((other, _))) if other < ours => others.next(),
-            (Some(_), _) => own.next(),
-            (None, _) => others.next(),
-        })
+        // Names begin with `a`, so they stand before `iam:`, and both are in order by themselves.
+        for iam in [false, true] {
+            for entry in entries.iter().filter(|entry| entry.own_subjects) {
+                let text = entry.name().as_str();
+                let id = SubjectId { iam, text };
+                while let Some((other, actor_type)) = others.next_if(|(other, _)| *other < id) {
+                    give(other, actor_type)?;
+                }
+                give(id, entry.name().actor_type())?;
+            }
+        }
+        others.try_for_each(|(other, actor_type)| give(other, actor_type))
+    }
+
+    /// The same as a list.
+    fn subjects(&self, only: Option<ActorType>) -> Vec<(SubjectId<'_>, ActorType)> {
+        let mut list = Vec::new();
+        let given = self.each_subject(only, |id, actor_type| {
+            list.push((id, actor_type));
+            Ok::<(), std::convert::Infallible>(())
+        });
+        match given {
+            Ok(()) => list,
+        }
     }
 
     /// Everything that follows from the resources.
@@ -122,7 +145,8 @@ impl Snapshot<'_> {
         }
         for actor_type in ActorType::ALL {
             let group = spelling::group_id(system, actor_type);
-            facts.extend(self.subjects(Some(actor_type)).map(|(id, _)| Fact::Member {
+            let members = self.subjects(Some(actor_type)).into_iter();
+            facts.extend(members.map(|(id, _)| Fact::Member {
                 group: group.clone(),
                 id: id.to_string(),
             }));

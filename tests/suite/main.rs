@@ -7,13 +7,16 @@
 )]
 
 mod bad_input;
+mod decision_point;
 mod engine_client;
 mod engine_faults;
 mod faults;
+mod gate;
 mod harness;
 mod interop;
 mod logins;
 mod openbao;
+mod registry;
 mod remote;
 mod setup;
 mod transcripts;

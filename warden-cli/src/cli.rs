@@ -46,6 +46,8 @@ enum Command {
     Gate(commands::gate::Gate),
     /// Try the whole path to a certificate, and print what may be shown to anybody
     Smoke(commands::smoke::Smoke),
+    /// Write the registry snapshot that the policy service reads, and compare snapshots
+    Registry(commands::registry::Registry),
     /// Make everything in a new directory and issue a first certificate
     Quickstart(commands::quickstart::Quickstart),
 }
@@ -69,8 +71,9 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Audit(command) => command.run(config),
         Command::Ca(command) => command.run(config),
         Command::Backend(command) => command.run(config),
-        Command::Gate(command) => command.run(config),
+        Command::Gate(command) => command.run(config, &output),
         Command::Smoke(command) => command.run(config),
+        Command::Registry(command) => command.run(config, &output),
         Command::Quickstart(command) => command.run(),
     });
     output.finish(result)

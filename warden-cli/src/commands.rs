@@ -7,6 +7,7 @@ pub(crate) mod gate;
 pub(crate) mod inventory;
 
 pub(crate) mod quickstart;
+pub(crate) mod registry;
 pub(crate) mod show;
 pub(crate) mod sign;
 pub(crate) mod smoke;

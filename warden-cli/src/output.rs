@@ -69,6 +69,17 @@ impl Output {
         write_stdout(escaped_json(json).as_bytes())
     }
 
+    /// Hands stdout to `write`, for a document too large to be held.
+    pub(crate) fn stream(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), CliError> {
+        let mut stdout = io::BufWriter::with_capacity(64 * 1024, Stdout);
+        write(&mut stdout)
+            .and_then(|()| stdout.flush())
+            .map_err(|error| not_delivered(&error))
+    }
+
     /// Prints text that is asked for in any form, such as help.
     pub(crate) fn text(&self, text: &str) -> ExitCode {
         match write_stdout(text.as_bytes()) {
@@ -138,14 +149,16 @@ fn write_stdout(bytes: &[u8]) -> Result<(), CliError> {
     stdout
         .write_all(bytes)
         .and_then(|()| stdout.flush())
-        .map_err(|error| {
-            CliError::new(
-                Class::Failed,
-                "not_delivered",
-                "stdout did not take the output",
-            )
-            .cause(error.to_string())
-        })
+        .map_err(|error| not_delivered(&error))
+}
+
+fn not_delivered(error: &io::Error) -> CliError {
+    CliError::new(
+        Class::Failed,
+        "not_delivered",
+        "stdout did not take the output",
+    )
+    .cause(error.to_string())
 }
 
 fn print_stderr<'a>(lines: impl Iterator<Item = &'a str>) {

@@ -6,12 +6,29 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The longest line that is shown whole, in bytes; of a longer one, what stands around the place.
+const LONGEST_SHOWN: usize = 320;
 
 /// A text together with the file it came from.
 #[derive(Debug, Clone)]
 pub struct SourceText {
     path: PathBuf,
     text: String,
+    form: Form,
+    /// Where each line begins, once somebody asks.
+    lines: OnceLock<Vec<usize>>,
+}
+
+/// What a text is taken for, and so when a line of it may be shown.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Toml,
+    /// JSON with this key somewhere.
+    Json {
+        mark: &'static str,
+    },
 }
 
 /// Something wrong in a file.
@@ -75,6 +92,9 @@ impl Problem {
     pub fn excerpt(&self) -> Option<(String, String)> {
         let place = self.place.as_ref()?;
         let number = place.line.to_string();
+        if place.text.len() > LONGEST_SHOWN {
+            return Some(place.cut(&number));
+        }
         // A tab is kept, so that the caret stands under its character whatever the tab width.
         let indent: String = place
             .text
@@ -88,6 +108,29 @@ impl Problem {
             "^".repeat(place.width)
         );
         Some((format!("{number} | {}", place.text), caret))
+    }
+}
+
+impl Place {
+    /// What stands around the place in a very long line, with a caret under the place.
+    fn cut(&self, number: &str) -> (String, String) {
+        let before = (self.column - 1).min(LONGEST_SHOWN / 4);
+        let shown: String = self
+            .text
+            .chars()
+            .skip(self.column - 1 - before)
+            .take(LONGEST_SHOWN / 2)
+            .map(|c| if c == '\t' { ' ' } else { c })
+            .collect();
+        let caret = "^".repeat(self.width.min(LONGEST_SHOWN / 4));
+        (
+            format!("{number} | ...{shown}..."),
+            format!(
+                "{} | {}{caret}",
+                " ".repeat(number.len()),
+                " ".repeat(before + 3)
+            ),
+        )
     }
 }
 
@@ -110,6 +153,19 @@ impl SourceText {
         Self {
             path: path.to_owned(),
             text,
+            form: Form::Toml,
+            lines: OnceLock::new(),
+        }
+    }
+
+    /// A text that is to be JSON. Lines of it are shown only if `mark` stands in it as a quoted key:
+    /// credentials are kept in JSON too.
+    pub fn json(path: &Path, text: String, mark: &'static str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text,
+            form: Form::Json { mark },
+            lines: OnceLock::new(),
         }
     }
 
@@ -125,10 +181,35 @@ impl SourceText {
 
     /// Whether the text could be what it is taken for. A secret named as a configuration by mistake
     /// must not be quoted in the error about it.
-    fn may_be_quoted(&self) -> bool {
+    pub(crate) fn may_be_quoted(&self) -> bool {
         let like_toml =
             |line: &str| line.contains(" = ") || line.trim_start().starts_with(['[', '<', '=']);
-        self.text.lines().any(like_toml)
+        let key_follows = |rest: &str| rest.trim_start().starts_with(':');
+        match self.form {
+            Form::Toml => self.text.lines().any(like_toml),
+            Form::Json { mark } => {
+                let quoted = format!("\"{mark}\"");
+                self.text
+                    .match_indices(&quoted)
+                    .any(|(at, found)| key_follows(&self.text[at + found.len()..]))
+            }
+        }
+    }
+
+    fn not_shown(&self) -> String {
+        match self.form {
+            Form::Toml => "(not shown: this does not look like TOML)".to_owned(),
+            Form::Json { mark } => format!("(not shown: there is no key \"{mark}\" in this)"),
+        }
+    }
+
+    /// The line of a byte of the text, from 1. A file with very many actors asks for each of them.
+    pub(crate) fn line_of(&self, at: usize) -> usize {
+        let lines = self.lines.get_or_init(|| {
+            let newlines = self.text.match_indices('\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(newlines).collect()
+        });
+        lines.partition_point(|start| *start <= at)
     }
 
     /// Something wrong at a byte range of the text.
@@ -143,11 +224,11 @@ impl SourceText {
         let end = floor(&self.text, at.end).clamp(start, line_end);
         let line = &self.text[line_start..line_end];
         let place = Place {
-            line: self.text[..start].matches('\n').count() + 1,
+            line: self.line_of(start),
             column: self.text[line_start..start].chars().count() + 1,
             text: match self.may_be_quoted() {
                 true => line.strip_suffix('\r').unwrap_or(line).to_owned(),
-                false => "(not shown: this does not look like TOML)".to_owned(),
+                false => self.not_shown(),
             },
             width: self.text[start..end].chars().count().max(1),
         };
@@ -223,6 +304,33 @@ mod tests {
             let (line, _) = source.problem(&(0..7), "bad").excerpt().unwrap();
             assert_eq!(line, "1 | (not shown: this does not look like TOML)");
         }
+    }
+
+    #[test]
+    fn json_is_quoted_only_if_it_holds_the_key_it_should() {
+        let line = |text: &str| {
+            let source = SourceText::json(Path::new("a.json"), text.to_owned(), "resources");
+            source.problem(&(1..5), "bad").excerpt().unwrap().0
+        };
+        assert_eq!(line("{\"resources\" : 1}"), "1 | {\"resources\" : 1}");
+        for secret in ["{\"client_token\": \"s.1\"}", "\"resources\"", "", "x"] {
+            let said = line(secret);
+            assert_eq!(
+                said,
+                "1 | (not shown: there is no key \"resources\" in this)"
+            );
+        }
+    }
+
+    #[test]
+    fn a_very_long_line_is_cut_around_the_place() {
+        let text = format!("x = 1 {}é!{}", "a".repeat(900), "b".repeat(900));
+        let source = SourceText::new(Path::new("a.toml"), text);
+        let at = source.text().find('!').unwrap();
+        let (line, caret) = source.problem(&(at..at + 1), "bad").excerpt().unwrap();
+        assert!(line.chars().count() < 200, "{line}");
+        let column = caret.find('^').unwrap();
+        assert_eq!(line.chars().nth(column), Some('!'));
     }
 
     #[test]

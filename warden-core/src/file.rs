@@ -353,20 +353,62 @@ pub fn create_new(path: &Path, content: &[u8], mode: u32) -> Result<(), FileErro
 /// # Errors
 /// If the new file cannot be written; the old one then stands untouched.
 pub fn replace(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    replace_with(path, 0o600, |file| file.write_all(content))
+}
+
+/// As [`replace`], for a file that is no secret: mode `mode`, and only a regular file is replaced,
+/// so that a name typed wrong loses no directory, link or device.
+///
+/// # Errors
+/// If something else stands at the path, or the new file cannot be written.
+pub fn replace_regular(
+    path: &Path,
+    mode: u32,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), FileError> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => {
+            return Err(FileError::Link {
+                path: path.to_owned(),
+            });
+        }
+        Ok(found) if !found.is_file() => {
+            return Err(FileError::NotRegular {
+                path: path.to_owned(),
+                found: if found.is_dir() {
+                    "directory"
+                } else {
+                    "special file"
+                },
+            });
+        }
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(FileError::io("inspect", path)(error)),
+    }
+    replace_with(path, mode, content)
+}
+
+fn replace_with(
+    path: &Path,
+    mode: u32,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), FileError> {
     let directory = path.parent().unwrap_or(Path::new("."));
-    let failed = |error| FileError::io("write", path)(error);
-    let mut temporary = tempfile::Builder::new()
+    let temporary = tempfile::Builder::new()
         .prefix(".warden-")
-        .permissions(std::fs::Permissions::from_mode(0o600))
+        .permissions(std::fs::Permissions::from_mode(mode))
         .tempfile_in(directory)
-        .map_err(failed)?;
-    temporary
-        .write_all(content)
-        .map_err(|error| FileError::io("write", path)(error))?;
+        .map_err(FileError::io("write", path))?;
+    let mut file = io::BufWriter::with_capacity(64 * 1024, temporary.as_file());
+    content(&mut file)
+        .and_then(|()| file.flush())
+        .map_err(FileError::io("write", path))?;
+    drop(file);
     temporary
         .as_file()
         .sync_data()
-        .map_err(|error| FileError::io("write", path)(error))?;
+        .map_err(FileError::io("write", path))?;
     temporary
         .persist(path)
         .map_err(|error| FileError::io("replace", path)(error.error))?;

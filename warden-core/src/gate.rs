@@ -6,6 +6,7 @@
 //!   denies, and no answer is an error.
 //! - In shadow the gate is asked and recorded, and decides nothing.
 
+pub mod decision_point;
 pub mod flex_auth;
 mod strict_json;
 

@@ -29,6 +29,7 @@ pub mod gate;
 pub mod inventory;
 pub mod issue;
 pub mod journal;
+pub mod registry;
 pub mod request;
 pub mod secret;
 pub mod sign;

@@ -2,10 +2,11 @@ pub(crate) use check::Asked;
 
 mod check;
 mod report;
+mod serve;
 
 use crate::environment::Setup;
 use crate::error::CliError;
-use crate::output::Report;
+use crate::output::{Output, Report};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::Path;
@@ -25,14 +26,18 @@ enum GateCommand {
     /// Ask the gate whether it is well
     Health,
     Report(report::GateReport),
+    Serve(serve::Serve),
 }
 
 impl Gate {
-    pub(crate) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
+    pub(crate) fn run(self, config: Option<&Path>, output: &Output) -> Result<Report, CliError> {
+        if let GateCommand::Serve(serve) = self.command {
+            return serve.run(output);
+        }
         let setup = Setup::load(config)?;
         match self.command {
             GateCommand::Check(check) => check.run(&setup),
-            GateCommand::Health => health(&setup),
+            GateCommand::Health | GateCommand::Serve(_) => health(&setup),
             GateCommand::Report(report) => report.run(&setup),
         }
     }

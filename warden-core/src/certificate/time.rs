@@ -4,7 +4,7 @@
 //! - A time to live is at least one second and at most 48 h, the highest ceiling of any actor type.
 //! - No float and no local time anywhere.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use std::fmt;
 use std::num::NonZeroU32;
 
@@ -30,6 +30,20 @@ impl UnixTime {
     /// Seconds from `earlier` until this moment, zero if it is later.
     pub fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
+    }
+
+    /// Reads a day, `2027-01-01`, which is its 00:00 UTC, or a moment in RFC 3339,
+    /// `2027-01-01T12:00:00Z`; `None` for anything else and for moments before 1970.
+    pub fn parse(text: &str) -> Option<Self> {
+        let at = match DateTime::parse_from_rfc3339(text) {
+            Ok(at) => at.timestamp(),
+            Err(_) if text.len() == 10 => {
+                let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
+                day.and_hms_opt(0, 0, 0)?.and_utc().timestamp()
+            }
+            Err(_) => return None,
+        };
+        u64::try_from(at).ok().map(Self)
     }
 
     /// The moment as UTC, if the calendar reaches that far (the year 262142).
@@ -184,6 +198,27 @@ impl fmt::Display for Ttl {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_moment_is_a_day_or_rfc_3339() {
+        let read = |text| UnixTime::parse(text).map(|at| at.to_string());
+        assert_eq!(read("2027-01-01").unwrap(), "2027-01-01T00:00:00Z");
+        let zone = "2027-01-01T01:30:00+01:00";
+        assert_eq!(read(zone).unwrap(), "2027-01-01T00:30:00Z");
+        for bad in [
+            "",
+            "2027",
+            "2027-13-01",
+            "2027-1-1",
+            "2027-02-30",
+            "1969-12-31",
+            "+027-01-01",
+            " 027-01-01",
+            "tomorrow",
+        ] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
 
     #[test]
     fn durations_read_as_people_write_them() {

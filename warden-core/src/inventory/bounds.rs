@@ -155,7 +155,7 @@ impl Actor {
 }
 
 fn line_of(source: &SourceText, at: &Range<usize>) -> usize {
-    source.problem(at, "").place.map_or(1, |place| place.line)
+    source.line_of(at.start)
 }
 
 fn ttl(source: &SourceText, text: &Located<String>) -> Result<Ttl, Problem> {

@@ -6,6 +6,7 @@
     reason = "a helper of a test fails as the test itself would"
 )]
 
+mod decision_point;
 mod decisions;
 mod forger;
 mod gate;
@@ -13,5 +14,6 @@ mod inventory;
 mod journal;
 mod post_sign;
 mod properties;
+mod registry;
 mod scene;
 mod wire;

@@ -1,6 +1,6 @@
 //! What holds for any actor and any request.
 
-mod plan;
+pub(crate) mod plan;
 
 use crate::forger::{CA, ca};
 use crate::scene::public_blob;

@@ -12,7 +12,7 @@ const POOL: [&str; 6] = ["zulu", "alpha", "mike", "a.b_c@d/e+f-g", "0", "Mike"];
 
 /// An actor, the settings of its type, and a request.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     actor_type: ActorType,
     type_ttl: u64,
     type_extensions: Vec<Extension>,
@@ -36,7 +36,7 @@ pub(super) struct Plan {
 
 /// A way to give an actor less.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Tightening {
+pub(crate) enum Tightening {
     Disable,
     ExpireSooner,
     PinAnotherKey,
@@ -49,7 +49,7 @@ pub(super) enum Tightening {
     DropTypeExtension,
 }
 
-pub(super) fn tightening() -> impl Strategy<Value = Tightening> {
+pub(crate) fn tightening() -> impl Strategy<Value = Tightening> {
     use Tightening::*;
     select(vec![
         Disable,
@@ -96,7 +96,7 @@ prop_compose! {
 }
 
 prop_compose! {
-    pub(super) fn plan()(
+    pub(crate) fn plan()(
         (actor_type, type_ttl, max_ttl, ttl, min_ttl) in times(),
         (type_extensions, extensions, force_command, source_address, verify_required) in powers(),
         principals in subsequence(POOL.to_vec(), 1..=6).prop_shuffle(),
@@ -131,16 +131,16 @@ prop_compose! {
 }
 
 impl Plan {
-    pub(super) fn actor(&self) -> ActorName {
+    pub(crate) fn actor(&self) -> ActorName {
         actor(&format!("{}-any", self.actor_type))
     }
 
     /// NOW is noon, so this reaches into the next day.
-    pub(super) fn now(&self) -> UnixTime {
+    pub(crate) fn now(&self) -> UnixTime {
         NOW.plus(self.later)
     }
 
-    pub(super) fn request(&self) -> CertificateRequest {
+    pub(crate) fn request(&self) -> CertificateRequest {
         let mut request = CertificateRequest::new(self.actor(), user_key(self.key));
         if let Some(seconds) = self.asked_ttl {
             request = request.with_ttl(Ttl::from_seconds(seconds).unwrap());
@@ -151,7 +151,7 @@ impl Plan {
         request
     }
 
-    pub(super) fn inventory(&self) -> Inventory {
+    pub(crate) fn inventory(&self) -> Inventory {
         let name = self.actor_type;
         let types = format!(
             "[{name}]\nmax_ttl = \"{}s\"\nextensions = {:?}\n",
@@ -183,7 +183,7 @@ impl Plan {
     }
 
     /// The same request to an actor that may be given less.
-    pub(super) fn tightened(&self, how: &Tightening) -> Self {
+    pub(crate) fn tightened(&self, how: &Tightening) -> Self {
         let mut plan = self.clone();
         // Never below the shortest: that would be malformed, and to lower the shortest gives more.
         let half = |seconds: u64| seconds.div_ceil(2).max(self.min_ttl.unwrap_or(1));

@@ -142,6 +142,8 @@ impl FlexAuth {
             address: &self.settings.address,
             namespace: None,
             timeout: self.settings.timeout,
+            // A little less than the whole, so that a connection that fails is known as one.
+            connect_timeout: self.settings.timeout.mul_f32(0.9),
             tls_ca_file: self.settings.tls_ca_file.as_deref(),
             tls_client_file: None,
             proxy: None,

@@ -78,7 +78,10 @@ pub(crate) struct Answer {
 pub(crate) struct Endpoint<'a> {
     pub(crate) address: &'a Address,
     pub(crate) namespace: Option<&'a str>,
+    /// For everything together.
     pub(crate) timeout: Duration,
+    /// For the connection alone.
+    pub(crate) connect_timeout: Duration,
     pub(crate) tls_ca_file: Option<&'a Path>,
     pub(crate) tls_client_file: Option<&'a Path>,
     pub(crate) proxy: Option<&'a str>,
@@ -91,6 +94,7 @@ impl Connection {
             address: &settings.address,
             namespace: settings.namespace.as_ref().map(PathName::as_str),
             timeout: settings.timeout,
+            connect_timeout: settings.timeout,
             tls_ca_file: settings.tls_ca_file.as_deref(),
             tls_client_file: settings.tls_client_file.as_deref(),
             proxy: settings.proxy.as_deref(),
@@ -327,8 +331,7 @@ fn client_builder(settings: &Endpoint<'_>) -> Result<ClientBuilder, ExchangeErro
         .no_proxy()
         .referer(false)
         .tls_version_min(tls::Version::TLS_1_2)
-        // A little less than the whole, so that a failed connection is known as one.
-        .connect_timeout(settings.timeout.mul_f32(0.9))
+        .connect_timeout(settings.connect_timeout)
         .user_agent(concat!("warden/", env!("CARGO_PKG_VERSION")));
     if settings.address.plain_http() == PlainHttp::No {
         builder = builder

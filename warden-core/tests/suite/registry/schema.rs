@@ -41,7 +41,7 @@ fn the_schema_takes_what_is_built() {
     schema
         .takes(&serde_json::from_str(&three()).unwrap())
         .unwrap();
-    let empty = super::text_of(&Inventory::of([("types.toml", "")]));
+    let empty = super::text_of(&Inventory::of([("types.toml", "# none\n")]));
     schema
         .takes(&serde_json::from_str(&empty).unwrap())
         .unwrap();

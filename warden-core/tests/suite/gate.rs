@@ -259,12 +259,8 @@ fn in_shadow_the_gate_is_recorded_and_decides_nothing() {
 
 #[test]
 fn failing_open_is_for_a_gate_that_was_never_reached_and_is_recorded() {
-    // Nobody listens: the port was given back.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    // A port that was given back may be another test's by now; this one is nobody's.
+    let port = 1;
     let gate = flex_auth(port);
     let closed = came_of(
         Gating::Enforce {

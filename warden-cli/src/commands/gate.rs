@@ -1,4 +1,4 @@
-pub(crate) use check::Asked;
+pub(crate) use check::{Asked, key_nobody_has};
 
 mod check;
 mod report;

@@ -1,4 +1,4 @@
-use crate::commands::gate::Asked;
+use crate::commands::gate::{Asked, key_nobody_has};
 use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::output::Report;
@@ -15,7 +15,6 @@ use warden_core::inventory::{ActorName, ActorNameError};
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::{FileJournal, record_smoke};
 use warden_core::request::CertificateRequest;
-use warden_core::sign::local::throwaway_key;
 
 /// A time to live that no type allows, in seconds: 999 hours.
 const TOO_LONG: u64 = 999 * 3600;
@@ -210,13 +209,7 @@ fn try_backend(
     journal: &FileJournal,
 ) -> Result<Checked, CliError> {
     let name = "backend_signs";
-    let key = throwaway_key().map_err(|error| {
-        CliError::new(
-            Class::Failed,
-            "randomness_unavailable",
-            format!("the system gave no random bytes: {error}"),
-        )
-    })?;
+    let key = key_nobody_has()?;
     let shortest = setup
         .inventory
         .standing_of(actor)?

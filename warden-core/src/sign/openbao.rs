@@ -304,9 +304,19 @@ fn owned(map: std::collections::BTreeMap<&'static str, String>) -> HashMap<Strin
 /// # Errors
 /// If the server cannot be reached or the engine has no CA.
 pub fn public_key(settings: &Settings) -> Result<CaPublicKey, BackendError> {
-    let failed = |error: ExchangeError| error.while_doing("cannot read the engine's CA key");
-    let slot = OnceCell::new();
-    let connection = connection(settings, &slot).map_err(failed)?;
+    let connection = Connection::new(settings).map_err(no_public_key)?;
+    public_key_over(&connection, settings)
+}
+
+fn no_public_key(error: ExchangeError) -> BackendError {
+    error.while_doing("cannot read the engine's CA key")
+}
+
+/// [`public_key`] over a connection that is there already.
+fn public_key_over(
+    connection: &Connection,
+    settings: &Settings,
+) -> Result<CaPublicKey, BackendError> {
     let path = format!("v1/{}/public_key", settings.mount.as_str());
     let request = || Request {
         method: Method::GET,
@@ -315,9 +325,10 @@ pub fn public_key(settings: &Settings) -> Result<CaPublicKey, BackendError> {
         token: None,
     };
     let deadline = connection.deadline();
-    let answer = repeated(deadline, || connection.success(request(), deadline)).map_err(failed)?;
+    let answer =
+        repeated(deadline, || connection.success(request(), deadline)).map_err(no_public_key)?;
     CaPublicKey::from_openssh(&answer).map_err(|error| {
-        failed(ExchangeError::NotUnderstood {
+        no_public_key(ExchangeError::NotUnderstood {
             detail: error.to_string(),
         })
     })

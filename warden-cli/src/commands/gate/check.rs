@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
 use warden_core::authorize::Subject;
-use warden_core::certificate::{Fingerprint, Principal, Ttl};
+use warden_core::certificate::{Fingerprint, Principal, PublicKey, Ttl};
 use warden_core::failure::Class;
 use warden_core::gate::{PolicyGate, Question};
 use warden_core::inventory::{ActorName, ActorNameError};
@@ -44,6 +44,17 @@ pub(crate) struct Asked {
     pub(crate) public_key: Fingerprint,
 }
 
+/// A key to ask about, or to certify on trial, whose private half is gone.
+pub(crate) fn key_nobody_has() -> Result<PublicKey, CliError> {
+    throwaway_key().map_err(|error| {
+        CliError::new(
+            Class::Failed,
+            "randomness_unavailable",
+            format!("the system gave no random bytes: {error}"),
+        )
+    })
+}
+
 impl Asked {
     /// What would be asked for an actor, with what the inventory gives where nothing else is said.
     pub(crate) fn about(
@@ -52,13 +63,7 @@ impl Asked {
         subject: Option<Subject>,
     ) -> Result<Self, CliError> {
         let known = setup.inventory.standing_of(&actor)?.actor;
-        let key = throwaway_key().map_err(|error| {
-            CliError::new(
-                Class::Failed,
-                "randomness_unavailable",
-                format!("the system gave no random bytes: {error}"),
-            )
-        })?;
+        let key = key_nobody_has()?;
         Ok(Self {
             subject: subject.unwrap_or_else(|| Subject::from(&actor)),
             principals: known

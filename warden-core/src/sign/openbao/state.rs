@@ -106,7 +106,7 @@ pub fn check(
         }
     };
     if look.server(&connection) {
-        look.ca();
+        look.ca(&connection);
         match credential {
             Some(credential) => look.token(
                 &connection,
@@ -223,8 +223,8 @@ impl Look<'_> {
     }
 
     /// Whether the engine's CA is the pinned one.
-    fn ca(&mut self) {
-        let found = match super::public_key(self.settings) {
+    fn ca(&mut self, connection: &Connection) {
+        let found = match super::public_key_over(connection, self.settings) {
             Ok(key) => key.fingerprint().clone(),
             Err(error) => return self.found(Level::Fail, "ca", error.to_string()),
         };

@@ -10,12 +10,20 @@
 mod actor;
 mod bounds;
 mod digest;
+mod fleet;
+mod host;
+mod host_file;
 mod parsed;
 mod toml_syntax;
 
 pub use actor::{Actor, ActorName, ActorNameError, ActorType, Defined};
 pub use bounds::{TypeBounds, Types};
 pub use digest::SourceDigest;
+pub use fleet::{Fleet, HostStanding};
+pub use host::{
+    AccountName, AccountNameError, Accounts, Group, HOST_CEILING, Host, HostName, HostNameError,
+    Lane, LanePlace,
+};
 
 use crate::diagnostic::{Problem, SourceText};
 use crate::failure::{Class, Failure};
@@ -253,39 +261,55 @@ impl InventoryPath {
         let mut files = Vec::new();
         let mut problems = Vec::new();
         for actor_type in ActorType::ALL {
-            let directory = self.0.join(actor_type.as_str());
-            let entries = match std::fs::read_dir(&directory) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(FileError::io("list", &directory)(error).into()),
+            let named = |stem: &str| {
+                let name = stem.parse::<ActorName>().ok();
+                name.filter(|name| name.actor_type() == actor_type)
             };
-            let mut names = Vec::new();
-            for entry in entries {
-                let entry = entry.map_err(FileError::io("list", &directory))?;
-                names.push(entry.file_name().to_string_lossy().into_owned());
+            let form = format!("not an actor's file; files here are named {actor_type}-WORDS.toml");
+            let (found, wrong) = self.files_in(actor_type.as_str(), named, &form)?;
+            files.extend(found);
+            problems.extend(wrong);
+        }
+        Ok((files, problems))
+    }
+
+    /// Every file of a directory of the inventory in order of its name, and the files that are not
+    /// named as they should be. There need not be such a directory.
+    fn files_in<N>(
+        &self,
+        directory: &str,
+        named: impl Fn(&str) -> Option<N>,
+        form: &str,
+    ) -> Result<(Vec<(N, TextFile)>, Vec<Problem>), InventoryError> {
+        let (mut files, mut problems) = (Vec::new(), Vec::new());
+        let path = self.0.join(directory);
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok((files, problems));
             }
-            names.sort_unstable();
-            for file_name in names
-                .iter()
-                .filter(|name| !name.starts_with('.') && *name != "README.md")
-            {
-                let name = file_name
-                    .strip_suffix(".toml")
-                    .and_then(|stem| stem.parse::<ActorName>().ok());
-                let Some(name) = name.filter(|name| name.actor_type() == actor_type) else {
-                    let message = format!(
-                        "not an actor's file; files here are named {actor_type}-WORDS.toml"
-                    );
-                    problems.push(Problem::of_file(&directory.join(file_name), message));
-                    continue;
-                };
-                match TextFile::read_if_there(&self.0, format!("{actor_type}/{file_name}"))? {
-                    Some(file) => files.push((name, file)),
-                    None => problems.push(Problem::of_file(
-                        &directory.join(file_name),
-                        "a link that leads nowhere",
-                    )),
-                }
+            Err(error) => return Err(FileError::io("list", &path)(error).into()),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(FileError::io("list", &path))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        for file_name in names
+            .iter()
+            .filter(|name| !name.starts_with('.') && *name != "README.md")
+        {
+            let Some(name) = file_name.strip_suffix(".toml").and_then(&named) else {
+                problems.push(Problem::of_file(&path.join(file_name), form));
+                continue;
+            };
+            match TextFile::read_if_there(&self.0, format!("{directory}/{file_name}"))? {
+                Some(file) => files.push((name, file)),
+                None => problems.push(Problem::of_file(
+                    &path.join(file_name),
+                    "a link that leads nowhere",
+                )),
             }
         }
         Ok((files, problems))

@@ -26,6 +26,7 @@ pub mod diagnostic;
 pub mod failure;
 pub mod file;
 pub mod gate;
+pub mod host;
 pub mod inventory;
 pub mod issue;
 pub mod journal;

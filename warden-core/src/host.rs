@@ -1,0 +1,3 @@
+//! What hosts need, from the same inventory.
+
+pub mod grants;

@@ -280,7 +280,7 @@ impl InventoryPath {
         directory: &str,
         named: impl Fn(&str) -> Option<N>,
         form: &str,
-    ) -> Result<(Vec<(N, TextFile)>, Vec<Problem>), InventoryError> {
+    ) -> Result<(NamedFiles<N>, Vec<Problem>), InventoryError> {
         let (mut files, mut problems) = (Vec::new(), Vec::new());
         let path = self.0.join(directory);
         let entries = match std::fs::read_dir(&path) {
@@ -373,7 +373,10 @@ impl Inventory {
 }
 
 /// The files of actors, each under its name.
-type ActorFiles = Vec<(ActorName, TextFile)>;
+type ActorFiles = NamedFiles<ActorName>;
+
+/// Files, each under what it is about.
+type NamedFiles<N> = Vec<(N, TextFile)>;
 
 /// A file of an inventory directory, with its path relative to it.
 struct TextFile {

@@ -36,6 +36,8 @@ enum Command {
     Show(commands::show::Show),
     /// Check and read the inventory
     Inventory(commands::inventory::Inventory),
+    /// Show who may log in as which account on which host
+    Grants(commands::grants::Grants),
     /// Verify the journal, and print its head to keep elsewhere
     Audit(commands::audit::Audit),
     /// Make, show and check the local CA's key
@@ -68,6 +70,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Sign(command) => command.run(config, &output),
         Command::Show(command) => command.run(),
         Command::Inventory(command) => command.run(config),
+        Command::Grants(command) => command.run(config),
         Command::Audit(command) => command.run(config),
         Command::Ca(command) => command.run(config),
         Command::Backend(command) => command.run(config),

@@ -69,6 +69,27 @@ impl Grant<'_> {
         }
     }
 
+    /// What an opening means for this actor, as a sentence that names the files.
+    pub fn said(&self, opening: Opening) -> String {
+        let (actor, file) = (self.actor.name(), &self.actor.place().file);
+        let forced = |command: Option<&ForceCommand>| {
+            command.map_or_else(|| "none".to_owned(), |one| format!("{:?}", one.as_str()))
+        };
+        match opening {
+            Opening::Open => format!("`{actor}` logs in"),
+            Opening::Disabled => format!("`{actor}` is disabled ({file})"),
+            Opening::Expired => format!("`{actor}` has expired ({file})"),
+            Opening::CommandsDiffer => format!(
+                "sshd refuses `{actor}` as `{}` on `{}`: its certificate forces {} ({file}), the lane {} ({})",
+                self.account,
+                self.host.name(),
+                forced(self.certificate_command()),
+                forced(self.lane.force_command.as_ref()),
+                self.lane.place,
+            ),
+        }
+    }
+
     /// The networks it may come from; empty for any.
     pub fn networks(&self) -> &[String] {
         let address = self.actor.critical_options().source_address.as_ref();
@@ -110,6 +131,14 @@ impl<'a> Grants<'a> {
         }
         found
     }
+}
+
+/// Every lane of a fleet that sshd would refuse, because certificate and lane force different
+/// commands.
+pub fn conflicts(fleet: &Fleet) -> Vec<Grant<'_>> {
+    let grants = Grants::of(fleet.inventory());
+    let all = fleet.hosts().flat_map(|host| grants.on(host));
+    all.filter(Grant::commands_differ).collect()
 }
 
 /// How a login runs, as far as a reviewer must know.

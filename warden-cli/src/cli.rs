@@ -32,6 +32,8 @@ struct Cli {
 enum Command {
     /// Sign a public key for an actor and print the certificate
     Sign(commands::sign::Sign),
+    /// Sign a host's public key and print the host certificate
+    SignHost(commands::sign_host::SignHost),
     /// Show what a certificate says
     Show(commands::show::Show),
     /// Check and read the inventory
@@ -68,6 +70,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         .and_then(|()| environment::refuse_unset_clock());
     let result = safe.and_then(|()| match cli.command {
         Command::Sign(command) => command.run(config, &output),
+        Command::SignHost(command) => command.run(config, &output),
         Command::Show(command) => command.run(),
         Command::Inventory(command) => command.run(config),
         Command::Grants(command) => command.run(config),

@@ -10,4 +10,5 @@ pub(crate) mod quickstart;
 pub(crate) mod registry;
 pub(crate) mod show;
 pub(crate) mod sign;
+pub(crate) mod sign_host;
 pub(crate) mod smoke;

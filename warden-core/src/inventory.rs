@@ -14,16 +14,20 @@ mod fleet;
 mod host;
 mod host_file;
 mod parsed;
+mod standing;
 mod toml_syntax;
 
 pub use actor::{Actor, ActorName, ActorNameError, ActorType, Defined};
 pub use bounds::{TypeBounds, Types};
 pub use digest::SourceDigest;
-pub use fleet::{Fleet, HostStanding};
+pub use fleet::Fleet;
 pub use host::{
     AccountName, AccountNameError, Accounts, Group, HOST_CEILING, Host, HostName, HostNameError,
     Lane, LanePlace,
 };
+
+pub(crate) use standing::Bounds;
+pub use standing::{Entry, Holder, Standing};
 
 use crate::diagnostic::{Problem, SourceText};
 use crate::failure::{Class, Failure};
@@ -40,15 +44,6 @@ const MAX_SINGLE_FILE_BYTES: usize = 64 * 1024 * 1024;
 /// Where an inventory lies: a directory, or a single file.
 #[derive(Debug, Clone)]
 pub struct InventoryPath(PathBuf);
-
-/// What the inventory says about one actor name.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    /// The actor; `None` if the inventory does not know the name.
-    pub actor: Option<Actor>,
-    /// The digest of the files this was read from.
-    pub source_digest: SourceDigest,
-}
 
 /// A whole inventory.
 #[derive(Debug, Clone)]
@@ -136,6 +131,17 @@ impl InventoryPath {
         &self.0
     }
 
+    /// Reads what the inventory says about an actor or a host.
+    ///
+    /// # Errors
+    /// As [`standing_of`](Self::standing_of) and [`standing_of_host`](Self::standing_of_host).
+    pub fn standing(&self, holder: &Holder) -> Result<Standing, InventoryError> {
+        match holder {
+            Holder::Actor(name) => self.standing_of(name),
+            Holder::Host(name) => self.standing_of_host(name),
+        }
+    }
+
     /// Reads what the inventory says about one actor, from that actor's file and the type settings
     /// alone.
     ///
@@ -145,7 +151,7 @@ impl InventoryPath {
         if !self.is_directory()? {
             let mut whole = self.single_file(Some(name))?;
             return Ok(Standing {
-                actor: whole.actors.remove(name),
+                entry: whole.actors.remove(name).map(Entry::Actor),
                 source_digest: whole.source_digest,
             });
         }
@@ -166,7 +172,7 @@ impl InventoryPath {
             .map(TextFile::digested)
             .collect();
         Ok(Standing {
-            actor,
+            entry: actor.map(Entry::Actor),
             source_digest: SourceDigest::of(files),
         })
     }

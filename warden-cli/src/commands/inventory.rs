@@ -46,7 +46,7 @@ impl Inventory {
                 CliError::new(Class::Malformed, "actor_name_malformed", error.to_string())
             })?;
             let standing = inventory.standing_of(&name).map_err(problems)?;
-            return standing.actor.as_ref().map(show).ok_or_else(|| {
+            return standing.actor().map(show).ok_or_else(|| {
                 CliError::new(
                     Class::Refused,
                     "unknown_actor_resource",

@@ -6,6 +6,7 @@
 //! - A certificate for one host reads that host's file and its groups', nothing else.
 
 use super::host::{Accounts, Group, Host, HostName};
+use super::standing::{Entry, Standing};
 use super::{Inventory, InventoryError, InventoryPath, SourceDigest, TextFile, host_file};
 use crate::certificate::Principal;
 use crate::diagnostic::Problem;
@@ -17,15 +18,6 @@ use std::sync::Arc;
 pub struct Fleet {
     inventory: Inventory,
     hosts: BTreeMap<HostName, Host>,
-}
-
-/// What the inventory says about one host name.
-#[derive(Debug, Clone)]
-pub struct HostStanding {
-    /// The host; `None` if the inventory does not know the name.
-    pub host: Option<Host>,
-    /// The digest of the files this was read from.
-    pub source_digest: SourceDigest,
 }
 
 impl Fleet {
@@ -109,14 +101,14 @@ impl InventoryPath {
     /// # Errors
     /// If there is no inventory, or a file of the host or of its groups cannot be read or breaks a
     /// rule.
-    pub fn standing_of_host(&self, name: &HostName) -> Result<HostStanding, InventoryError> {
+    pub fn standing_of_host(&self, name: &HostName) -> Result<Standing, InventoryError> {
         let read = |directory: &str, name: &HostName| match self.is_directory()? {
             true => TextFile::read_if_there(&self.0, format!("{directory}/{name}.toml")),
             false => Ok(None),
         };
         let Some(file) = read("hosts", name)? else {
-            return Ok(HostStanding {
-                host: None,
+            return Ok(Standing {
+                entry: None,
                 source_digest: SourceDigest::of(Vec::new()),
             });
         };
@@ -130,8 +122,8 @@ impl InventoryPath {
             Ok(Some(Arc::new(read)))
         })?;
         files.push(file);
-        Ok(HostStanding {
-            host: Some(host),
+        Ok(Standing {
+            entry: Some(Entry::Host(host)),
             source_digest: SourceDigest::of(files.iter().map(TextFile::digested).collect()),
         })
     }

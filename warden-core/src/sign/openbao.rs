@@ -207,7 +207,14 @@ impl SigningBackend for OpenBao {
                 "the actor has expired",
             ));
         };
-        let role = self.settings.roles.of(authorization.actor());
+        let Some(actor) = authorization.holder().actor() else {
+            let message = "the OpenBao engine signs for actors here, not for hosts";
+            return Err(
+                BackendError::new(Class::Refused, "ca_of_other_type", message)
+                    .with_hint("host certificates come from `host_ca_key`, a CA of their own"),
+            );
+        };
+        let role = self.settings.roles.of(actor);
         let request = SignSSHKeyRequest {
             mount: self.settings.mount.as_str().to_owned(),
             name: role.as_str().to_owned(),
@@ -221,7 +228,7 @@ impl SigningBackend for OpenBao {
                     .collect(),
             ),
             key_id: match self.settings.key_id {
-                KeyIdRule::Actor => Some(authorization.actor().to_string()),
+                KeyIdRule::Actor => Some(actor.to_string()),
                 KeyIdRule::AnyPrintable => None,
             },
             public_key: authorization.public_key().to_openssh(),
@@ -249,9 +256,10 @@ impl SigningBackend for OpenBao {
 
     fn mismatch_hint(
         &self,
-        actor: &crate::inventory::ActorName,
+        holder: &crate::inventory::Holder,
         reason: &'static str,
     ) -> Option<String> {
+        let actor = holder.actor()?;
         let role = format!(
             "{}/roles/{}",
             self.settings.mount.as_str(),

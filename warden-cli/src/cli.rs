@@ -109,6 +109,8 @@ fn in_our_words(text: &str) -> CliError {
             // No option here takes a value that looks like another option.
             Some(tip) if tip.starts_with("to pass ") => {}
             Some(tip) => tips.push(tip.to_owned()),
+            // A second form of the usage stands on a line of its own.
+            None if tips.iter().any(|tip| tip.starts_with("Usage: ")) => {}
             None => message = format!("{message} {line}"),
         }
     }

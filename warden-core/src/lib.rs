@@ -23,6 +23,7 @@ pub mod clock;
 pub mod config;
 pub mod deliver;
 pub mod diagnostic;
+pub mod exchange;
 pub mod failure;
 pub mod file;
 pub mod gate;

@@ -415,6 +415,37 @@ fn replace_with(
     Ok(())
 }
 
+/// Replaces a regular file by one with the same owner and mode, synced, and makes the name durable:
+/// for files that other programs read and own. Readers see the old content or the new, never a part.
+///
+/// # Errors
+/// If something else stands at the path, or the new file cannot be made the same way; the old one
+/// then stands untouched, unless only the last step, the sync of the directory, failed.
+pub fn replace_keeping_owner(path: &Path, content: &[u8]) -> Result<(), FileError> {
+    let before = open_regular(path, Links::Refuse)?;
+    let stat = regular(&before, path)?;
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".warden-")
+        .permissions(std::fs::Permissions::from_mode(0o600))
+        .tempfile_in(directory)
+        .map_err(FileError::io("write", path))?;
+    let file = temporary.as_file_mut();
+    file.write_all(content)
+        .and_then(|()| {
+            let (user, group) = (stat.st_uid, stat.st_gid);
+            std::os::unix::fs::fchown(&*file, Some(user), Some(group))?;
+            // The owner first: a change of owner takes mode bits away.
+            file.set_permissions(std::fs::Permissions::from_mode(stat.st_mode & 0o7777))?;
+            file.sync_all()
+        })
+        .map_err(FileError::io("write", path))?;
+    temporary
+        .persist(path)
+        .map_err(|error| FileError::io("replace", path)(error.error))?;
+    sync_directory(directory)
+}
+
 /// Makes the names in a directory durable.
 pub(crate) fn sync_directory(directory: &Path) -> Result<(), FileError> {
     File::open(directory)

@@ -176,7 +176,7 @@ fn a_login_is_repeated_without_unwrapping_again() {
     });
     remote
         .bao
-        .once("auth/approle/login", Answer::errors(503, &[]));
+        .once("auth/approle/login", Answer::errors(503, &["Vault is sealed"]));
     remote.signs();
     assert_eq!(
         remote.bao.take_lines(),

@@ -112,9 +112,12 @@ fn a_client_certificate_is_shown_where_one_is_configured() {
     let (pki, clients) = (Pki::new(), Pki::new());
     let server = pki.server("127.0.0.1").wanting_clients_of(&clients);
     let remote = remote(&server, &pki.pem());
-    let outcome = remote.setup.sign();
-    assert_eq!(outcome.code, Some(4), "{outcome}");
-    assert!(remote.bao.take_requests().is_empty());
+    let refused = || {
+        let outcome = remote.fails(4, "client_cert_refused");
+        assert!(outcome.stderr.contains("`vault.client_cert`"), "{outcome}");
+        assert!(remote.bao.take_requests().is_empty());
+    };
+    refused();
 
     remote.configure(&format!("{TRUSTING}\nclient_cert = \"client.pem\""));
     remote
@@ -126,8 +129,8 @@ fn a_client_certificate_is_shown_where_one_is_configured() {
         .setup
         .sandbox
         .write("q/client.pem", Pki::new().client().pem, 0o600);
-    let outcome = remote.setup.sign();
-    assert_eq!(outcome.code, Some(4), "{outcome}");
+    drop(remote.bao.take_requests());
+    refused();
 }
 
 #[test]

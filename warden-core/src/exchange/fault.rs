@@ -10,13 +10,14 @@ const MAX_SERVER_TEXT: usize = 256;
 
 /// The alerts by which a server refuses a client's certificate; ours about the server's we send
 /// ourselves.
-const ABOUT_OUR_CERTIFICATE: [&str; 8] = [
+const ABOUT_OUR_CERTIFICATE: [&str; 9] = [
     "accessdenied",
     "badcertificate",
     "certificateexpired",
     "certificaterequired",
     "certificaterevoked",
     "certificateunknown",
+    "decrypterror",
     "unknownca",
     "unsupportedcertificate",
 ];
@@ -180,7 +181,9 @@ impl ExchangeError {
             () if all.contains("dns error") => Self::Dns,
             // With TLS 1.3 the alert comes only after the connection is made.
             () if let Some((_, alert)) = all.split_once("received fatal alert: ")
-                && ABOUT_OUR_CERTIFICATE.iter().any(|one| alert.starts_with(one)) =>
+                && ABOUT_OUR_CERTIFICATE
+                    .iter()
+                    .any(|one| alert.starts_with(one)) =>
             {
                 Self::ClientRefused { detail: detail() }
             }

@@ -12,3 +12,4 @@ mod roles;
 mod seal;
 mod secrets;
 mod signing;
+mod tls;

@@ -1,3 +1,17 @@
 //! What hosts need, from the same inventory.
+//!
+//! - [`grants`]: who may log in where.
+//! - [`render`]: the files of one host; [`tree`] puts them into a directory, [`check`] compares them
+//!   with what is there.
+//! - [`principals`], [`ca_keys`] and [`sshd_config`] read such files as sshd reads them.
+
+pub mod ca_keys;
+pub mod check;
 
 pub mod grants;
+pub mod listed;
+
+pub mod principals;
+pub mod render;
+pub mod sshd_config;
+pub mod tree;

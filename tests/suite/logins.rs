@@ -3,6 +3,7 @@
 mod admission;
 mod ca_keys;
 mod extensions;
+mod host_certificates;
 mod restraints;
 mod security_keys;
 mod site;

@@ -12,6 +12,7 @@ mod engine_client;
 mod engine_faults;
 mod faults;
 mod gate;
+mod grants;
 mod harness;
 mod interop;
 mod logins;

@@ -31,6 +31,16 @@ fn inventory_does_what_its_transcript_shows() {
 }
 
 #[test]
+fn grants_does_what_its_transcript_shows() {
+    check_page(&page("grants.md"));
+}
+
+#[test]
+fn sign_host_does_what_its_transcript_shows() {
+    check_page(&page("sign-host.md"));
+}
+
+#[test]
 fn audit_does_what_its_transcript_shows() {
     check_page(&page("audit.md"));
 }
@@ -89,7 +99,7 @@ fn a_page_that_is_wrong_is_found_and_compared() {
 }
 
 /// Reasons that no test can provoke from the command line, and why.
-const NOT_PROVOKED: [(&str, &str); 7] = [
+const NOT_PROVOKED: [(&str, &str); 8] = [
     ("clock_not_set", "no test turns the system's clock back"),
     (
         "ca_key_unsound",
@@ -107,6 +117,7 @@ const NOT_PROVOKED: [(&str, &str); 7] = [
         "randomness_unavailable",
         "the system always has random bytes",
     ),
+    ("program_failed", "the programs of the system start and end"),
     (
         "record_not_encodable",
         "every record is text and numbers, which JSON always takes",

@@ -32,10 +32,14 @@ struct Cli {
 enum Command {
     /// Sign a public key for an actor and print the certificate
     Sign(commands::sign::Sign),
+    /// Sign a host's public key and print the host certificate
+    SignHost(commands::sign_host::SignHost),
     /// Show what a certificate says
     Show(commands::show::Show),
     /// Check and read the inventory
     Inventory(commands::inventory::Inventory),
+    /// Show who may log in as which account on which host
+    Grants(commands::grants::Grants),
     /// Verify the journal, and print its head to keep elsewhere
     Audit(commands::audit::Audit),
     /// Make, show and check the local CA's key
@@ -66,8 +70,10 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         .and_then(|()| environment::refuse_unset_clock());
     let result = safe.and_then(|()| match cli.command {
         Command::Sign(command) => command.run(config, &output),
+        Command::SignHost(command) => command.run(config, &output),
         Command::Show(command) => command.run(),
         Command::Inventory(command) => command.run(config),
+        Command::Grants(command) => command.run(config),
         Command::Audit(command) => command.run(config),
         Command::Ca(command) => command.run(config),
         Command::Backend(command) => command.run(config),
@@ -103,6 +109,8 @@ fn in_our_words(text: &str) -> CliError {
             // No option here takes a value that looks like another option.
             Some(tip) if tip.starts_with("to pass ") => {}
             Some(tip) => tips.push(tip.to_owned()),
+            // A second form of the usage stands on a line of its own.
+            None if tips.iter().any(|tip| tip.starts_with("Usage: ")) => {}
             None => message = format!("{message} {line}"),
         }
     }

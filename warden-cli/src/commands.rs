@@ -4,10 +4,11 @@ pub(crate) mod audit;
 pub(crate) mod backend;
 pub(crate) mod ca;
 pub(crate) mod gate;
+pub(crate) mod grants;
 pub(crate) mod inventory;
-
 pub(crate) mod quickstart;
 pub(crate) mod registry;
 pub(crate) mod show;
 pub(crate) mod sign;
+pub(crate) mod sign_host;
 pub(crate) mod smoke;

@@ -9,7 +9,7 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use warden_core::authorize::Subject;
-use warden_core::certificate::UnixTime;
+use warden_core::certificate::{Fingerprint, MAX_PUBLIC_KEY_BYTES, PublicKey, UnixTime};
 use warden_core::clock::Clock;
 use warden_core::config::{
     Backend, CaKeyPlace, Config, Local, MAX_CONFIG_BYTES, Policy, PolicyMode, Vault,
@@ -140,8 +140,45 @@ impl Setup {
                     credential(&vault.credential)?,
                 )))
             }
-            _ => Ok(Box::new(LocalCa::new(self.ca_key_file()?))),
+            _ => {
+                let ca = LocalCa::new(self.ca_key_file()?);
+                let host_ca = self.host_ca_key_file().ok();
+                Ok(Box::new(ca.apart_from(
+                    host_ca.as_ref().and_then(published_fingerprint),
+                )))
+            }
         }
+    }
+
+    /// What signs host certificates.
+    pub(crate) fn host_backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
+        let ca = LocalCa::for_hosts(self.host_ca_key_file()?);
+        let of_users = match (self.config.backend, &self.config.vault) {
+            (Backend::Vault, Some(vault)) => vault.settings.ca_fingerprint.clone(),
+            _ => self
+                .ca_key_file()
+                .ok()
+                .as_ref()
+                .and_then(published_fingerprint),
+        };
+        Ok(Box::new(ca.apart_from(of_users)))
+    }
+
+    /// The key file of the CA for hosts.
+    pub(crate) fn host_ca_key_file(&self) -> Result<CaKeyFile, CliError> {
+        let Some(CaKeyPlace::Path(path)) = &self.config.host_ca.ca_key else {
+            let message = "the configuration names no CA key for hosts";
+            return Err(
+                CliError::new(Class::Malformed, "host_ca_not_configured", message).hint(format!(
+                    "name a file as `host_ca_key` in {}, then `warden ca init --host` makes it",
+                    self.config_path.display()
+                )),
+            );
+        };
+        Ok(CaKeyFile {
+            path: path.clone(),
+            passphrase_file: self.config.host_ca.ca_passphrase_file.clone(),
+        })
     }
 
     /// Whether a policy gate is asked, and how.
@@ -224,6 +261,14 @@ impl Setup {
             passphrase_file: ca_passphrase_file.clone(),
         })
     }
+}
+
+/// The fingerprint of the `.pub` beside a CA key, if there is a readable one.
+fn published_fingerprint(key_file: &CaKeyFile) -> Option<Fingerprint> {
+    let path = key_file.public_path();
+    let content = file::read_bounded(&path, MAX_PUBLIC_KEY_BYTES, Links::Follow).ok()?;
+    let key = PublicKey::from_openssh(&content).ok()?;
+    Some(key.fingerprint().clone())
 }
 
 /// `--config`, else `WARDEN_CONFIG`, else the user's own.

@@ -10,11 +10,11 @@ use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use warden_core::authorize::Subject;
 use warden_core::certificate::Ttl;
+use warden_core::exchange::Address;
 use warden_core::gate::flex_auth::{FlexAuth, Settings};
 use warden_core::gate::{PolicyGate, Question};
 use warden_core::inventory::ActorName;
 use warden_core::sign::local::throwaway_key;
-use warden_core::sign::openbao::Address;
 
 const ROUNDS: usize = 500;
 

@@ -100,7 +100,7 @@ fn main() -> Result<()> {
 }
 
 fn authorizations(standing: &Standing, key: &PublicKey) -> Result<Vec<Authorization>> {
-    let actor = standing.actor.as_ref().ok_or("no actor")?;
+    let actor = standing.actor().ok_or("no actor")?;
     let request = || CertificateRequest::new(actor.name().clone(), key.clone());
     (0..PER_ROUND)
         .map(|_| match authorize(request(), standing, NOW) {

@@ -16,7 +16,7 @@ use std::error::Error;
 use std::time::{SystemTime, UNIX_EPOCH};
 use warden_core::certificate::{PublicKey, UnixTime};
 use warden_core::clock::Clock;
-use warden_core::inventory::InventoryPath;
+use warden_core::inventory::{ActorName, InventoryPath};
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::FileJournal;
 use warden_core::request::CertificateRequest;
@@ -64,7 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
 
     // Asks for everything the inventory gives this actor. `with_ttl` and `with_principals` ask for less.
-    let request = CertificateRequest::new("agt-task-bridge".parse()?, public_key);
+    let request = CertificateRequest::new("agt-task-bridge".parse::<ActorName>()?, public_key);
     match issue(request, &issuer)? {
         Outcome::Issued(certificate) => print!("{}", certificate.to_openssh()),
         Outcome::Denied(denial, _) => return Err(denial.into()),

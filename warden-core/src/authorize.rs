@@ -16,7 +16,7 @@ use crate::certificate::{
     CertType, CriticalOptions, Extensions, Principals, PublicKey, Ttl, UnixTime,
 };
 use crate::gate::{self, GateError, GateRecord, Gating, Passed};
-use crate::inventory::{ActorName, SourceDigest, Standing};
+use crate::inventory::{Holder, SourceDigest, Standing};
 use crate::request::CertificateRequest;
 
 /// What was decided about a request.
@@ -94,9 +94,9 @@ impl Authorization {
         &self.terms
     }
 
-    /// Whom the certificate is for. Its key id is this name.
-    pub fn actor(&self) -> &ActorName {
-        &self.terms.actor
+    /// Whom the certificate names. Its key id is this name.
+    pub fn holder(&self) -> &Holder {
+        &self.terms.holder
     }
 
     /// User or host.

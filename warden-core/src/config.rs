@@ -26,6 +26,8 @@ pub struct Config {
     pub backend: Backend,
     /// The local CA's key, whether or not it is what signs.
     pub local: Local,
+    /// The CA for hosts: a key of its own, never the one for users.
+    pub host_ca: Local,
     /// The OpenBao or Vault server, whether or not it is what signs.
     pub vault: Option<Vault>,
     /// Whether a policy gate is asked.
@@ -71,6 +73,8 @@ struct Table {
     ca_key: Option<Spanned<String>>,
     ca_key_env: Option<Spanned<String>>,
     ca_passphrase_file: Option<Spanned<String>>,
+    host_ca_key: Option<Spanned<String>>,
+    host_ca_passphrase_file: Option<Spanned<String>>,
     inventory_path: Option<Spanned<String>>,
     state_dir: Option<Spanned<String>>,
     vault: Option<vault::VaultTable>,
@@ -123,6 +127,16 @@ impl Config {
             (None, Some(variable)) => Some(CaKeyPlace::Variable(variable_name(source, variable)?)),
             (None, None) => None,
         };
+        let host_ca_key = path(&table.host_ca_key)?.map(CaKeyPlace::Path);
+        if let (Some(_), true, Some(named)) =
+            (&host_ca_key, host_ca_key == ca_key, &table.host_ca_key)
+        {
+            return Err(
+                problem(source, named, "`host_ca_key` is the CA key for users").with_hint(
+                    "whoever trusts it for users would trust it for hosts too; make another key",
+                ),
+            );
+        }
         let beside = source
             .path()
             .parent()
@@ -133,6 +147,10 @@ impl Config {
             local: Local {
                 ca_key,
                 ca_passphrase_file: path(&table.ca_passphrase_file)?,
+            },
+            host_ca: Local {
+                ca_key: host_ca_key,
+                ca_passphrase_file: path(&table.host_ca_passphrase_file)?,
             },
             vault: table
                 .vault

@@ -7,7 +7,7 @@
 use crate::certificate::Parsed;
 use crate::failure::{Class, Failure};
 use crate::file::{self, FileError, Links};
-use crate::inventory::ActorName;
+use crate::inventory::Holder;
 use crate::journal::IssuedCertificate;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,8 @@ impl Failure for DeliverError {
     }
 }
 
-/// The file `<state_dir>/<actor>-cert.pub`, known to be absent or a certificate.
+/// The file `<state_dir>/<actor>-cert.pub` or `<state_dir>/host-<host>-cert.pub`, known to be absent or
+/// a certificate. No actor's name begins with `host-`.
 #[derive(Debug)]
 pub struct CertificateFile {
     path: PathBuf,
@@ -88,8 +89,11 @@ impl CertificateFile {
     ///
     /// # Errors
     /// If a directory, a link, or anything but a certificate stands there.
-    pub fn prepare(state_dir: &Path, actor: &ActorName) -> Result<Self, DeliverError> {
-        let path = state_dir.join(format!("{actor}-cert.pub"));
+    pub fn prepare(state_dir: &Path, holder: &Holder) -> Result<Self, DeliverError> {
+        let path = state_dir.join(match holder {
+            Holder::Actor(name) => format!("{name}-cert.pub"),
+            Holder::Host(name) => format!("host-{name}-cert.pub"),
+        });
         match file::read_bounded(&path, MAX_CERTIFICATE_BYTES, Links::Refuse) {
             Ok(content) if Parsed::from_line(&content).is_ok() => Ok(Self { path }),
             Ok(_) => Err(DeliverError::Occupied { path }),

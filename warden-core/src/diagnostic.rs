@@ -240,6 +240,20 @@ impl SourceText {
         }
     }
 
+    /// Something wrong in a line, counted from 1; `word` is pointed at if it stands there.
+    pub(crate) fn problem_in_line(
+        &self,
+        line: usize,
+        word: &str,
+        message: impl Into<String>,
+    ) -> Problem {
+        let before = self.text.split_inclusive('\n').take(line.saturating_sub(1));
+        let start: usize = before.map(str::len).sum();
+        let text = self.text[start..].lines().next().unwrap_or("");
+        let at = text.find(word).map_or(0..0, |at| at..at + word.len());
+        self.problem(&(start + at.start..start + at.end), message)
+    }
+
     /// Something wrong with the text as a whole.
     pub fn problem_of_file(&self, message: impl Into<String>) -> Problem {
         Problem::of_file(&self.path, message)

@@ -10,12 +10,24 @@
 mod actor;
 mod bounds;
 mod digest;
+mod fleet;
+mod host;
+mod host_file;
 mod parsed;
+mod standing;
 mod toml_syntax;
 
 pub use actor::{Actor, ActorName, ActorNameError, ActorType, Defined};
 pub use bounds::{TypeBounds, Types};
 pub use digest::SourceDigest;
+pub use fleet::Fleet;
+pub use host::{
+    AccountName, AccountNameError, Accounts, Group, HOST_CEILING, Host, HostName, HostNameError,
+    Lane, LanePlace,
+};
+
+pub(crate) use standing::Bounds;
+pub use standing::{Entry, Holder, Standing};
 
 use crate::diagnostic::{Problem, SourceText};
 use crate::failure::{Class, Failure};
@@ -32,15 +44,6 @@ const MAX_SINGLE_FILE_BYTES: usize = 64 * 1024 * 1024;
 /// Where an inventory lies: a directory, or a single file.
 #[derive(Debug, Clone)]
 pub struct InventoryPath(PathBuf);
-
-/// What the inventory says about one actor name.
-#[derive(Debug, Clone)]
-pub struct Standing {
-    /// The actor; `None` if the inventory does not know the name.
-    pub actor: Option<Actor>,
-    /// The digest of the files this was read from.
-    pub source_digest: SourceDigest,
-}
 
 /// A whole inventory.
 #[derive(Debug, Clone)]
@@ -128,6 +131,17 @@ impl InventoryPath {
         &self.0
     }
 
+    /// Reads what the inventory says about an actor or a host.
+    ///
+    /// # Errors
+    /// As [`standing_of`](Self::standing_of) and [`standing_of_host`](Self::standing_of_host).
+    pub fn standing(&self, holder: &Holder) -> Result<Standing, InventoryError> {
+        match holder {
+            Holder::Actor(name) => self.standing_of(name),
+            Holder::Host(name) => self.standing_of_host(name),
+        }
+    }
+
     /// Reads what the inventory says about one actor, from that actor's file and the type settings
     /// alone.
     ///
@@ -137,7 +151,7 @@ impl InventoryPath {
         if !self.is_directory()? {
             let mut whole = self.single_file(Some(name))?;
             return Ok(Standing {
-                actor: whole.actors.remove(name),
+                entry: whole.actors.remove(name).map(Entry::Actor),
                 source_digest: whole.source_digest,
             });
         }
@@ -158,7 +172,7 @@ impl InventoryPath {
             .map(TextFile::digested)
             .collect();
         Ok(Standing {
-            actor,
+            entry: actor.map(Entry::Actor),
             source_digest: SourceDigest::of(files),
         })
     }
@@ -253,39 +267,55 @@ impl InventoryPath {
         let mut files = Vec::new();
         let mut problems = Vec::new();
         for actor_type in ActorType::ALL {
-            let directory = self.0.join(actor_type.as_str());
-            let entries = match std::fs::read_dir(&directory) {
-                Ok(entries) => entries,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
-                Err(error) => return Err(FileError::io("list", &directory)(error).into()),
+            let named = |stem: &str| {
+                let name = stem.parse::<ActorName>().ok();
+                name.filter(|name| name.actor_type() == actor_type)
             };
-            let mut names = Vec::new();
-            for entry in entries {
-                let entry = entry.map_err(FileError::io("list", &directory))?;
-                names.push(entry.file_name().to_string_lossy().into_owned());
+            let form = format!("not an actor's file; files here are named {actor_type}-WORDS.toml");
+            let (found, wrong) = self.files_in(actor_type.as_str(), named, &form)?;
+            files.extend(found);
+            problems.extend(wrong);
+        }
+        Ok((files, problems))
+    }
+
+    /// Every file of a directory of the inventory in order of its name, and the files that are not
+    /// named as they should be. There need not be such a directory.
+    fn files_in<N>(
+        &self,
+        directory: &str,
+        named: impl Fn(&str) -> Option<N>,
+        form: &str,
+    ) -> Result<(NamedFiles<N>, Vec<Problem>), InventoryError> {
+        let (mut files, mut problems) = (Vec::new(), Vec::new());
+        let path = self.0.join(directory);
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok((files, problems));
             }
-            names.sort_unstable();
-            for file_name in names
-                .iter()
-                .filter(|name| !name.starts_with('.') && *name != "README.md")
-            {
-                let name = file_name
-                    .strip_suffix(".toml")
-                    .and_then(|stem| stem.parse::<ActorName>().ok());
-                let Some(name) = name.filter(|name| name.actor_type() == actor_type) else {
-                    let message = format!(
-                        "not an actor's file; files here are named {actor_type}-WORDS.toml"
-                    );
-                    problems.push(Problem::of_file(&directory.join(file_name), message));
-                    continue;
-                };
-                match TextFile::read_if_there(&self.0, format!("{actor_type}/{file_name}"))? {
-                    Some(file) => files.push((name, file)),
-                    None => problems.push(Problem::of_file(
-                        &directory.join(file_name),
-                        "a link that leads nowhere",
-                    )),
-                }
+            Err(error) => return Err(FileError::io("list", &path)(error).into()),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(FileError::io("list", &path))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        names.sort_unstable();
+        for file_name in names
+            .iter()
+            .filter(|name| !name.starts_with('.') && *name != "README.md")
+        {
+            let Some(name) = file_name.strip_suffix(".toml").and_then(&named) else {
+                problems.push(Problem::of_file(&path.join(file_name), form));
+                continue;
+            };
+            match TextFile::read_if_there(&self.0, format!("{directory}/{file_name}"))? {
+                Some(file) => files.push((name, file)),
+                None => problems.push(Problem::of_file(
+                    &path.join(file_name),
+                    "a link that leads nowhere",
+                )),
             }
         }
         Ok((files, problems))
@@ -349,7 +379,10 @@ impl Inventory {
 }
 
 /// The files of actors, each under its name.
-type ActorFiles = Vec<(ActorName, TextFile)>;
+type ActorFiles = NamedFiles<ActorName>;
+
+/// Files, each under what it is about.
+type NamedFiles<N> = Vec<(N, TextFile)>;
 
 /// A file of an inventory directory, with its path relative to it.
 struct TextFile {

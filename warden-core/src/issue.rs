@@ -105,16 +105,19 @@ impl Failure for IssueError {
 /// If the inventory gives no answer, the backend does not sign what was authorized, or the outcome
 /// cannot be recorded. A denial is not an error.
 pub fn issue(request: CertificateRequest, by: &Issuer<'_>) -> Result<Outcome, IssueError> {
-    let actor = request.actor().clone();
-    let standing = match by.inventory.standing_of(&actor) {
+    let holder = request.holder().clone();
+    let standing = match by.inventory.standing(&holder) {
         Ok(standing) => standing,
         Err(error) => {
             let recorded =
-                journal::record_failed(by.journal, &actor, error.reason(), by.clock.now());
+                journal::record_failed(by.journal, &holder, error.reason(), by.clock.now());
             return Err(unless_unrecorded(recorded, IssueError::Inventory(error)));
         }
     };
-    let subject = by.subject.cloned().unwrap_or_else(|| Subject::from(&actor));
+    let subject = by
+        .subject
+        .cloned()
+        .unwrap_or_else(|| Subject::from(&holder));
     let decision = authorize_with_gate(request, &standing, by.clock.now(), &subject, by.gating);
     let authorization = match decision {
         Ok(Decision::Allow(authorization)) => authorization,

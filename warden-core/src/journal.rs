@@ -17,7 +17,7 @@ pub use record::{CutoverFacts, Entry, EventId, Facts, Kind, Outcome, Record, Rec
 use crate::authorize::{Authorization, Denial, Ungated};
 use crate::certificate::UnixTime;
 use crate::failure::Failure;
-use crate::inventory::ActorName;
+use crate::inventory::{ActorName, Holder};
 use crate::sign::SignedCertificate;
 use std::collections::BTreeMap;
 
@@ -110,17 +110,17 @@ pub fn record_not_authorized(
     journal.append(&Entry::not_authorized(ungated), at)
 }
 
-/// Records that a request for `actor` failed before it could be decided.
+/// Records that a request for `holder` failed before it could be decided.
 ///
 /// # Errors
 /// If the record cannot be made durable.
 pub fn record_failed(
     journal: &dyn Journal,
-    actor: &ActorName,
+    holder: &Holder,
     reason: &'static str,
     at: UnixTime,
 ) -> Result<Recorded, JournalError> {
-    journal.append(&Entry::failed(actor, reason), at)
+    journal.append(&Entry::failed(holder, reason), at)
 }
 
 /// Records what a trial of the path to a certificate showed: for each check, what came of it.

@@ -24,6 +24,7 @@ pub mod config;
 pub mod cutover;
 pub mod deliver;
 pub mod diagnostic;
+pub mod exchange;
 pub mod failure;
 pub mod file;
 pub mod gate;

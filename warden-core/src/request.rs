@@ -4,22 +4,22 @@
 //! - A request can only ask for less than the inventory gives: fewer principals, a shorter time.
 
 use crate::certificate::{CertType, Principals, PublicKey, Ttl};
-use crate::inventory::ActorName;
+use crate::inventory::Holder;
 
-/// A well-formed request for a user certificate.
+/// A well-formed request for a certificate: for a user if it names an actor, for a host if a host.
 #[derive(Debug, Clone)]
 pub struct CertificateRequest {
-    actor: ActorName,
+    holder: Holder,
     public_key: PublicKey,
     principals: Option<Principals>,
     ttl: Option<Ttl>,
 }
 
 impl CertificateRequest {
-    /// Asks for everything the inventory gives `actor`, for this key.
-    pub fn new(actor: ActorName, public_key: PublicKey) -> Self {
+    /// Asks for everything the inventory gives `holder`, for this key.
+    pub fn new(holder: impl Into<Holder>, public_key: PublicKey) -> Self {
         Self {
-            actor,
+            holder: holder.into(),
             public_key,
             principals: None,
             ttl: None,
@@ -33,7 +33,7 @@ impl CertificateRequest {
         self
     }
 
-    /// Asks for this time to live instead of the actor's default.
+    /// Asks for this time to live instead of the default.
     #[must_use]
     pub fn with_ttl(mut self, ttl: Ttl) -> Self {
         self.ttl = Some(ttl);
@@ -41,8 +41,8 @@ impl CertificateRequest {
     }
 
     /// Whom the certificate is for.
-    pub fn actor(&self) -> &ActorName {
-        &self.actor
+    pub fn holder(&self) -> &Holder {
+        &self.holder
     }
 
     /// The key to be certified.
@@ -60,8 +60,8 @@ impl CertificateRequest {
         self.ttl
     }
 
-    /// User or host. Actors are users.
+    /// User or host.
     pub fn cert_type(&self) -> CertType {
-        CertType::User
+        self.holder.cert_type()
     }
 }

@@ -16,7 +16,7 @@ use crate::authorize::Authorization;
 use crate::certificate::{CaPublicKey, Fingerprint, Parsed, Serial, UnixTime, Validity};
 use crate::clock::Clock;
 use crate::failure::{Class, Failure};
-use crate::inventory::ActorName;
+use crate::inventory::Holder;
 
 /// How far a local signer's clock may differ from ours, in seconds: the two are one clock, and a
 /// second may pass on either side of the signature.
@@ -47,8 +47,8 @@ pub trait SigningBackend {
         KeyIdRule::Actor
     }
 
-    /// What to change at the signer when its certificate for `actor` differs for this reason.
-    fn mismatch_hint(&self, _actor: &ActorName, _reason: &'static str) -> Option<String> {
+    /// What to change at the signer when its certificate for `holder` differs for this reason.
+    fn mismatch_hint(&self, _holder: &Holder, _reason: &'static str) -> Option<String> {
         None
     }
 
@@ -234,7 +234,7 @@ fn attempt(
     let Some(ttl) = authorization.ttl_at(sent) else {
         let message = format!(
             "`{}` expired while the request was under way",
-            authorization.actor()
+            authorization.holder()
         );
         return Err(BackendError::new(Class::Refused, "actor_expired", message).into());
     };
@@ -249,7 +249,7 @@ fn attempt(
         key_id: backend.key_id_rule(),
     };
     expected.certificate(&reply).map_err(|mismatch| {
-        let hint = backend.mismatch_hint(authorization.actor(), mismatch.reason());
+        let hint = backend.mismatch_hint(authorization.holder(), mismatch.reason());
         SignError::Mismatch { mismatch, hint }
     })
 }

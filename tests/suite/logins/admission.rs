@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use warden_core::certificate::{PublicKey, UnixTime};
 use warden_core::clock::FixedClock;
-use warden_core::inventory::InventoryPath;
+use warden_core::inventory::{ActorName, InventoryPath};
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::FileJournal;
 use warden_core::request::CertificateRequest;
@@ -123,7 +123,7 @@ fn signed_at(site: &Site, now: UnixTime) -> PathBuf {
     };
     let line = site.user.public_line();
     let key = PublicKey::from_openssh(line.as_bytes()).unwrap();
-    let request = CertificateRequest::new(VISITOR.parse().unwrap(), key);
+    let request = CertificateRequest::new(VISITOR.parse::<ActorName>().unwrap(), key);
     let issued = match issue(request, &issuer).unwrap() {
         Outcome::Issued(issued) => Some(issued),
         Outcome::Denied(..) => None,

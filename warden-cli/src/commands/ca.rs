@@ -25,9 +25,17 @@ enum CaCommand {
         /// ed25519, ecdsa-p256, ecdsa-p384, ecdsa-p521, rsa-3072 or rsa-4096
         #[arg(long = "type", value_name = "TYPE", default_value = "ed25519")]
         kind: String,
+
+        /// The CA for hosts, `host_ca_key`
+        #[arg(long)]
+        host: bool,
     },
     /// Print the CA's public key, which hosts trust
-    Show,
+    Show {
+        /// The CA for hosts, which clients trust
+        #[arg(long)]
+        host: bool,
+    },
     /// Print the line that pins the CA key of the OpenBao engine
     ///
     /// The engine gives its key to anybody, without a token. Compare the fingerprint with one you
@@ -43,10 +51,17 @@ impl Ca {
         if let CaCommand::Pin = self.command {
             return pin(&setup);
         }
-        let key_file = setup.ca_key_file()?;
+        let host = matches!(
+            self.command,
+            CaCommand::Init { host: true, .. } | CaCommand::Show { host: true }
+        );
+        let key_file = match host {
+            true => setup.host_ca_key_file()?,
+            false => setup.ca_key_file()?,
+        };
         match self.command {
-            CaCommand::Init { kind } => init(&key_file, &kind),
-            CaCommand::Show | CaCommand::Pin => {
+            CaCommand::Init { kind, .. } => init(&key_file, &kind),
+            CaCommand::Show { .. } | CaCommand::Pin => {
                 let key = key_file.open()?;
                 Ok(Report {
                     text: format!("{}\n", public_line(&key)),

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::Path;
 use warden_core::config::PolicyMode;
-use warden_core::sign::openbao::PlainHttp;
+use warden_core::exchange::PlainHttp;
 
 /// Ask the policy gate, and see what it decided
 #[derive(Args)]

@@ -7,8 +7,9 @@ use std::path::Path;
 use warden_core::certificate::UnixTime;
 use warden_core::clock::Clock;
 use warden_core::failure::Class;
+use warden_core::host::grants::{Opening, conflicts};
 use warden_core::inventory::{
-    Actor, ActorName, ActorNameError, Inventory as Whole, InventoryError,
+    Actor, ActorName, ActorNameError, Fleet, Inventory as Whole, InventoryError,
 };
 
 /// Check and read the inventory
@@ -45,7 +46,7 @@ impl Inventory {
                 CliError::new(Class::Malformed, "actor_name_malformed", error.to_string())
             })?;
             let standing = inventory.standing_of(&name).map_err(problems)?;
-            return standing.actor.as_ref().map(show).ok_or_else(|| {
+            return standing.actor().map(show).ok_or_else(|| {
                 CliError::new(
                     Class::Refused,
                     "unknown_actor_resource",
@@ -54,9 +55,11 @@ impl Inventory {
                 .hint("`warden inventory list` names every actor")
             });
         }
+        if let InventoryCommand::Check { custody } = self.command {
+            return Ok(check(&inventory.fleet().map_err(problems)?, custody));
+        }
         let whole = inventory.load().map_err(problems)?;
         Ok(match self.command {
-            InventoryCommand::Check { custody } => check(&whole, custody),
             InventoryCommand::Digest => {
                 let digest = whole.source_digest().to_string();
                 Report {
@@ -65,13 +68,15 @@ impl Inventory {
                     ..Report::default()
                 }
             }
-            InventoryCommand::List | InventoryCommand::Show { .. } => list(&whole),
+            InventoryCommand::Check { .. }
+            | InventoryCommand::List
+            | InventoryCommand::Show { .. } => list(&whole),
         })
     }
 }
 
 /// Every problem, each with its line.
-fn problems(error: InventoryError) -> CliError {
+pub(crate) fn problems(error: InventoryError) -> CliError {
     match &error {
         InventoryError::Problems(problems) => {
             CliError::from_problems("inventory_malformed", problems)
@@ -80,8 +85,12 @@ fn problems(error: InventoryError) -> CliError {
     }
 }
 
-fn check(whole: &Whole, custody: bool) -> Report {
-    let mut notes = Vec::new();
+fn check(fleet: &Fleet, custody: bool) -> Report {
+    let whole = fleet.inventory();
+    let mut notes: Vec<String> = conflicts(fleet)
+        .iter()
+        .map(|grant| grant.said(Opening::CommandsDiffer))
+        .collect();
     if custody {
         for actor in whole.actors() {
             if actor.owner().is_none() {
@@ -93,12 +102,21 @@ fn check(whole: &Whole, custody: bool) -> Report {
         }
     }
     let actors = whole.actors().len();
+    let hosts = fleet.hosts().len();
+    let and_hosts = match hosts {
+        0 => String::new(),
+        count => format!("; hosts: {count}"),
+    };
     let text = format!(
-        "actors: {actors}; no problem; digest {}\n",
+        "actors: {actors}{and_hosts}; no problem; digest {}\n",
         whole.source_digest()
     );
-    let json =
-        json!({"actors": actors, "warnings": notes, "digest": whole.source_digest().to_string()});
+    let json = json!({
+        "actors": actors,
+        "hosts": hosts,
+        "warnings": notes,
+        "digest": whole.source_digest().to_string(),
+    });
     let notes = notes
         .iter()
         .map(|note| format!("warning: {note}"))

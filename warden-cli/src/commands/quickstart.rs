@@ -11,7 +11,7 @@ use warden_core::certificate::{Parsed, PublicKey};
 use warden_core::deliver::CertificateFile;
 use warden_core::failure::Class;
 use warden_core::file;
-use warden_core::inventory::ActorName;
+use warden_core::inventory::{ActorName, Holder};
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::FileJournal;
 use warden_core::request::CertificateRequest;
@@ -134,7 +134,7 @@ fn fill(dir: &Path) -> Result<Parsed, CliError> {
             .map_err(|error: warden_core::inventory::ActorNameError| {
                 CliError::new(Class::Failed, "quickstart_failed", error.to_string())
             })?;
-    let place = CertificateFile::prepare(&setup.state_dir, &actor)?;
+    let place = CertificateFile::prepare(&setup.state_dir, &Holder::Actor(actor.clone()))?;
     let issuer = Issuer {
         gating: warden_core::gate::Gating::Off,
         subject: None,

@@ -14,7 +14,7 @@ use warden_core::deliver::{self, CertificateFile};
 use warden_core::failure::{Class, Failure};
 use warden_core::file::{self, FileError, Links};
 use warden_core::gate::GateRecord;
-use warden_core::inventory::ActorName;
+use warden_core::inventory::{ActorName, Holder};
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::{FileJournal, IssuedCertificate, record_failed};
 use warden_core::request::CertificateRequest;
@@ -28,15 +28,22 @@ pub(crate) struct Sign {
     /// Whom the certificate is for, as the inventory names it
     actor: String,
 
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// What is asked of a certificate, whoever it names.
+#[derive(Args)]
+pub(super) struct Asked {
     /// The public key to certify
     #[arg(long, value_name = "FILE")]
     pubkey: PathBuf,
 
-    /// How long it is to be valid: 45s, 30m, 2h, 1h30m; a bare number is hours [default: the actor's]
+    /// How long it is to be valid: 45s, 30m, 2h, 1h30m; a bare number is hours [default: the inventory's]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     ttl: Option<String>,
 
-    /// Only this one of the actor's principals; may be repeated [default: all of them]
+    /// Only this one of the principals; may be repeated [default: all of them]
     #[arg(
         long = "principal",
         value_name = "PRINCIPAL",
@@ -81,9 +88,9 @@ impl Failure for RequestError {
 
     fn hints(&self) -> Vec<String> {
         match self {
-            Self::Ttl(_) => vec!["leave --ttl out for the actor's default".to_owned()],
+            Self::Ttl(_) => vec!["leave --ttl out for the default".to_owned()],
             Self::Principal(_) => {
-                vec!["leave --principal out for all of the actor's principals".to_owned()]
+                vec!["leave --principal out for all of the principals".to_owned()]
             }
             Self::File(error) if error.is_not_found() => {
                 vec![
@@ -106,18 +113,33 @@ impl Sign {
                     CliError::new(Class::Malformed, "actor_name_malformed", error.to_string())
                         .hint("`warden inventory list` names every actor")
                 })?;
+        self.asked.issue(&Holder::Actor(actor), config, output)
+    }
+}
+
+impl Asked {
+    /// Has a certificate issued, and hands it over.
+    pub(super) fn issue(
+        &self,
+        holder: &Holder,
+        config: Option<&Path>,
+        output: &Output,
+    ) -> Result<Report, CliError> {
         let setup = Setup::load(config)?;
         if self.dry_run {
-            return dry_run(self.request(actor)?, &setup);
+            return dry_run(self.request(holder)?, &setup);
         }
         let journal = FileJournal::open(&setup.state_dir)?;
         let prepare = || -> Result<_, CliError> {
-            let request = self.request(actor.clone())?;
-            let place = CertificateFile::prepare(&setup.state_dir, &actor)?;
-            Ok((request, place, setup.backend()?, setup.subject()?))
+            let request = self.request(holder)?;
+            let place = CertificateFile::prepare(&setup.state_dir, holder)?;
+            Ok(match holder {
+                Holder::Actor(_) => (request, place, setup.backend()?, setup.subject()?),
+                Holder::Host(_) => (request, place, setup.host_backend()?, None),
+            })
         };
         let (request, place, backend, subject) =
-            prepare().map_err(|error| recorded(error, &journal, &actor))?;
+            prepare().map_err(|error| recorded(error, &journal, holder))?;
         let gate = setup.gate();
         let issuer = Issuer {
             gating: setup.gating(&gate),
@@ -150,7 +172,7 @@ impl Sign {
         }
     }
 
-    fn request(&self, actor: ActorName) -> Result<CertificateRequest, RequestError> {
+    fn request(&self, holder: &Holder) -> Result<CertificateRequest, RequestError> {
         let ttl = self
             .ttl
             .as_deref()
@@ -160,14 +182,17 @@ impl Sign {
         let principals: Result<Vec<_>, _> = self
             .principals
             .iter()
-            .map(|text| Principal::new(text))
+            .map(|text| match holder {
+                Holder::Actor(_) => Principal::new(text),
+                Holder::Host(_) => Principal::host(text),
+            })
             .collect();
         let principals = match principals.map_err(RequestError::Principal)? {
             none if none.is_empty() => None,
             some => Some(Principals::new(some).map_err(RequestError::Principal)?),
         };
         let key = read_public_key(&self.pubkey)?;
-        let mut request = CertificateRequest::new(actor, key);
+        let mut request = CertificateRequest::new(holder.clone(), key);
         if let Some(ttl) = ttl {
             request = request.with_ttl(ttl);
         }
@@ -189,8 +214,8 @@ pub(super) fn read_public_key(path: &Path) -> Result<PublicKey, RequestError> {
 }
 
 /// Records a failure before anything could be decided; if that fails too, says so besides.
-fn recorded(error: CliError, journal: &FileJournal, actor: &ActorName) -> CliError {
-    match record_failed(journal, actor, error.reason(), SystemClock.now()) {
+fn recorded(error: CliError, journal: &FileJournal, holder: &Holder) -> CliError {
+    match record_failed(journal, holder, error.reason(), SystemClock.now()) {
         Ok(_) => error,
         Err(why) => error.cause(format!("and this failure could not be recorded: {why}")),
     }
@@ -228,7 +253,7 @@ fn print(certificate: &IssuedCertificate, output: &Output) -> Result<Report, Cli
 
 /// Decides by the bounds alone.
 fn dry_run(request: CertificateRequest, setup: &Setup) -> Result<Report, CliError> {
-    let standing = setup.inventory.standing_of(request.actor())?;
+    let standing = setup.inventory.standing(request.holder())?;
     let now = SystemClock.now();
     let terms = match authorize(request, &standing, now) {
         Decision::Allow(terms) => terms,
@@ -253,7 +278,7 @@ fn dry_run(request: CertificateRequest, setup: &Setup) -> Result<Report, CliErro
             format!(
                 "a {} certificate for `{}`",
                 terms.cert_type(),
-                terms.actor()
+                terms.holder()
             ),
         ),
         (
@@ -279,9 +304,8 @@ fn dry_run(request: CertificateRequest, setup: &Setup) -> Result<Report, CliErro
         (
             "because of",
             standing
-                .actor
-                .as_ref()
-                .map_or_else(String::new, |actor| actor.place().file.clone()),
+                .place()
+                .map_or_else(String::new, |place| place.file.clone()),
         ),
         ("inventory digest", terms.source_digest().to_string()),
     ];
@@ -299,8 +323,8 @@ fn dry_run(request: CertificateRequest, setup: &Setup) -> Result<Report, CliErro
 fn dry_run_json(terms: &Authorization) -> serde_json::Value {
     json!({
         "dry_run": true,
-        "actor": terms.actor().as_str(),
-        "key_id": terms.actor().as_str(),
+        "actor": terms.holder().actor().map(ActorName::as_str),
+        "key_id": terms.holder().as_str(),
         "public_key": terms.public_key().fingerprint().as_str(),
         "principals": terms.principals().to_strings(),
         "ttl_seconds": terms.ttl().seconds(),

@@ -213,7 +213,7 @@ fn try_backend(
     let shortest = setup
         .inventory
         .standing_of(actor)?
-        .actor
+        .actor()
         .and_then(|actor| actor.min_ttl());
     let ttl = shortest.or(Ttl::from_seconds(TRIAL_SECONDS));
     let mut request = CertificateRequest::new(actor.clone(), key);

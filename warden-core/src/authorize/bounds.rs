@@ -9,13 +9,13 @@ use crate::certificate::{
     CertType, CriticalOptions, Extensions, Principals, PublicKey, Ttl, UnixTime,
 };
 use crate::gate::GateRecord;
-use crate::inventory::{Actor, ActorName, SourceDigest, Standing};
+use crate::inventory::{Bounds, Holder, SourceDigest, Standing};
 use crate::request::CertificateRequest;
 
 /// A request that lies inside what the inventory gives its actor, with every default filled in.
 #[derive(Debug)]
 pub struct BoundedRequest {
-    pub(crate) actor: ActorName,
+    pub(crate) holder: Holder,
     pub(crate) cert_type: CertType,
     pub(crate) public_key: PublicKey,
     pub(crate) principals: Principals,
@@ -35,11 +35,11 @@ impl BoundedRequest {
             .map_or_else(|reason| (*reason).to_owned(), |answer| answer.words.clone());
         Denial {
             reason: DenialReason::Gate {
-                actor: self.actor.clone(),
+                holder: self.holder.clone(),
                 subject: record.subject.clone(),
                 words,
             },
-            actor: self.actor,
+            holder: self.holder,
             cert_type: self.cert_type,
             public_key: self.public_key.fingerprint().clone(),
             principals: Some(self.principals),
@@ -51,36 +51,30 @@ impl BoundedRequest {
     }
 }
 
-/// Decides whether a request lies inside the bounds of its actor at the moment `now`.
+/// Decides whether a request lies inside the bounds of whom it names at the moment `now`.
 pub(super) fn within(
     request: CertificateRequest,
     standing: &Standing,
     now: UnixTime,
 ) -> Decision<BoundedRequest> {
-    let actor = standing
-        .actor
-        .as_ref()
-        .filter(|actor| actor.name() == request.actor());
-    match actor.map(|actor| terms(&request, actor, now)) {
-        Some(Ok((principals, ttl, actor))) => Decision::Allow(BoundedRequest {
-            actor: actor.name().clone(),
+    let holder = request.holder();
+    let Some(bounds) = standing.bounds_of(holder) else {
+        let holder = holder.clone();
+        return deny(&request, standing, DenialReason::Unknown { holder });
+    };
+    match terms(&request, &bounds, now) {
+        Ok((principals, ttl)) => Decision::Allow(BoundedRequest {
+            holder: holder.clone(),
             cert_type: request.cert_type(),
             public_key: request.public_key().clone(),
             principals,
             ttl,
-            expires: actor.expires(),
-            extensions: actor.extensions().clone(),
-            critical_options: actor.critical_options().clone(),
+            expires: bounds.expires,
+            extensions: bounds.extensions.clone(),
+            critical_options: bounds.critical_options.clone(),
             source_digest: standing.source_digest,
         }),
-        Some(Err(reason)) => deny(&request, standing, reason),
-        None => deny(
-            &request,
-            standing,
-            DenialReason::UnknownActor {
-                actor: request.actor().clone(),
-            },
-        ),
+        Err(reason) => deny(&request, standing, reason),
     }
 }
 
@@ -90,93 +84,94 @@ fn deny(
     reason: DenialReason,
 ) -> Decision<BoundedRequest> {
     Decision::Deny(Box::new(Denial {
-        actor: request.actor().clone(),
+        holder: request.holder().clone(),
         cert_type: request.cert_type(),
         public_key: request.public_key().fingerprint().clone(),
         principals: request.principals().cloned(),
         ttl: request.ttl(),
         source_digest: standing.source_digest,
-        place: standing.actor.as_ref().map(|actor| actor.place().clone()),
+        place: standing.place().cloned(),
         reason,
         gate: None,
     }))
 }
 
-type Terms<'a> = (Principals, Ttl, &'a Actor);
-
-fn terms<'a>(
+fn terms(
     request: &CertificateRequest,
-    actor: &'a Actor,
+    bounds: &Bounds<'_>,
     now: UnixTime,
-) -> Result<Terms<'a>, DenialReason> {
-    let name = || actor.name().clone();
-    if actor.disabled() {
-        return Err(DenialReason::Disabled { actor: name() });
+) -> Result<(Principals, Ttl), DenialReason> {
+    let holder = || request.holder().clone();
+    if bounds.disabled {
+        return Err(DenialReason::Disabled { holder: holder() });
     }
-    if let Some(expired) = actor.expires().filter(|end| *end <= now) {
+    if let Some(expired) = bounds.expires.filter(|end| *end <= now) {
         return Err(DenialReason::Expired {
-            actor: name(),
+            holder: holder(),
             expired,
             now,
         });
     }
-    if let Some(pinned) = actor.public_keys() {
+    if let Some(pinned) = bounds.public_keys {
         let asked = request.public_key().fingerprint();
         if !pinned.contains(asked) {
             return Err(DenialReason::KeyNotPinned {
-                actor: name(),
+                holder: holder(),
                 asked: asked.clone(),
                 pinned: pinned.len(),
             });
         }
     }
-    Ok((
-        principals(request, actor)?,
-        ttl(request, actor, now)?,
-        actor,
-    ))
+    Ok((principals(request, bounds)?, ttl(request, bounds, now)?))
 }
 
-fn principals(request: &CertificateRequest, actor: &Actor) -> Result<Principals, DenialReason> {
-    let allowed = actor.principals();
+fn principals(
+    request: &CertificateRequest,
+    bounds: &Bounds<'_>,
+) -> Result<Principals, DenialReason> {
+    let allowed = bounds.principals;
     let Some(asked) = request.principals() else {
         return Ok(allowed.clone());
     };
     allowed
         .narrowed_to(asked)
         .map_err(|one| DenialReason::PrincipalNotAllowed {
-            actor: actor.name().clone(),
+            holder: request.holder().clone(),
             asked: one.clone(),
             allowed: allowed.clone(),
         })
 }
 
-fn ttl(request: &CertificateRequest, actor: &Actor, now: UnixTime) -> Result<Ttl, DenialReason> {
-    let left = actor.expires().map(|end| (end, end.since(now)));
+fn ttl(
+    request: &CertificateRequest,
+    bounds: &Bounds<'_>,
+    now: UnixTime,
+) -> Result<Ttl, DenialReason> {
+    let left = bounds.expires.map(|end| (end, end.since(now)));
     let Some(asked) = request.ttl() else {
         let shortened = left
             .and_then(|(_, left)| Ttl::from_seconds(left))
-            .filter(|left| *left < actor.ttl());
-        return Ok(shortened.unwrap_or(actor.ttl()));
+            .filter(|left| *left < bounds.ttl);
+        return Ok(shortened.unwrap_or(bounds.ttl));
     };
-    let name = || actor.name().clone();
-    if asked > actor.max_ttl() {
+    let holder = || request.holder().clone();
+    if asked > bounds.max_ttl {
         return Err(DenialReason::TtlTooLong {
-            actor: name(),
+            holder: holder(),
             asked,
-            longest: actor.max_ttl(),
+            longest: bounds.max_ttl,
         });
     }
-    if let Some(shortest) = actor.min_ttl().filter(|shortest| asked < *shortest) {
+    if let Some(shortest) = bounds.min_ttl.filter(|shortest| asked < *shortest) {
         return Err(DenialReason::TtlTooShort {
-            actor: name(),
+            holder: holder(),
             asked,
             shortest,
         });
     }
     match left {
         Some((expires, left)) if asked.seconds() > left => Err(DenialReason::TtlBeyondExpiry {
-            actor: name(),
+            holder: holder(),
             asked,
             expires,
         }),

@@ -3,13 +3,13 @@
 use crate::certificate::{CertType, Fingerprint, Principal, Principals, Ttl, UnixTime};
 use crate::failure::{Class, Failure};
 use crate::gate::GateRecord;
-use crate::inventory::{ActorName, Defined, SourceDigest};
+use crate::inventory::{Defined, Holder, SourceDigest};
 
 /// A denied request: what was asked, and why it is not given.
 #[derive(Debug, thiserror::Error)]
 #[error("{reason}")]
 pub struct Denial {
-    pub(super) actor: ActorName,
+    pub(super) holder: Holder,
     pub(super) cert_type: CertType,
     pub(super) public_key: Fingerprint,
     pub(super) principals: Option<Principals>,
@@ -24,83 +24,83 @@ pub struct Denial {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DenialReason {
-    /// The inventory does not know the actor.
-    #[error("the inventory knows no actor `{actor}`")]
-    UnknownActor {
+    /// The inventory does not know the actor or host.
+    #[error("the inventory knows no {} `{holder}`", kind(holder))]
+    Unknown {
         /// The name asked for.
-        actor: ActorName,
+        holder: Holder,
     },
     /// The actor is switched off.
-    #[error("`{actor}` is disabled")]
+    #[error("`{holder}` is disabled")]
     Disabled {
-        /// The actor.
-        actor: ActorName,
+        /// Whom it was for.
+        holder: Holder,
     },
     /// The actor has ended.
-    #[error("`{actor}` expired at {expired}; it is {now}")]
+    #[error("`{holder}` expired at {expired}; it is {now}")]
     Expired {
-        /// The actor.
-        actor: ActorName,
+        /// Whom it was for.
+        holder: Holder,
         /// When it ended.
         expired: UnixTime,
         /// The moment of the decision.
         now: UnixTime,
     },
     /// The key is not among those pinned.
-    #[error("key {asked} is not one of the {pinned} pinned for `{actor}`")]
+    #[error("key {asked} is not one of the {pinned} pinned for `{holder}`")]
     KeyNotPinned {
-        /// The actor.
-        actor: ActorName,
+        /// Whom it was for.
+        holder: Holder,
         /// The key asked for.
         asked: Fingerprint,
         /// How many are pinned.
         pinned: usize,
     },
     /// A principal the actor does not have.
-    #[error("principal `{asked}` is outside the bounds of `{actor}`")]
+    #[error("principal `{asked}` is outside the bounds of `{holder}`")]
     PrincipalNotAllowed {
-        /// The actor.
-        actor: ActorName,
+        /// Whom it was for.
+        holder: Holder,
         /// The principal asked for.
         asked: Principal,
         /// The principals it may have.
         allowed: Principals,
     },
     /// A time to live above the actor's longest.
-    #[error("a time to live of {asked} is over the longest for `{actor}`, {longest}")]
+    #[error("a time to live of {asked} is over the longest for `{holder}`, {longest}")]
     TtlTooLong {
-        /// The actor.
-        actor: ActorName,
+        /// Whom it was for.
+        holder: Holder,
         /// The time asked for.
         asked: Ttl,
         /// The longest allowed.
         longest: Ttl,
     },
     /// A time to live below the actor's shortest.
-    #[error("a time to live of {asked} is under the shortest for `{actor}`, {shortest}")]
+    #[error("a time to live of {asked} is under the shortest for `{holder}`, {shortest}")]
     TtlTooShort {
-        /// The actor.
-        actor: ActorName,
+        /// Whom it was for.
+        holder: Holder,
         /// The time asked for.
         asked: Ttl,
         /// The shortest allowed.
         shortest: Ttl,
     },
     /// The policy gate said no.
-    #[error("the policy gate denies `{actor}` to subject `{subject}`: {words}")]
+    #[error("the policy gate denies `{holder}` to subject `{subject}`: {words}")]
     Gate {
-        /// The actor.
-        actor: ActorName,
+        /// Whom it was for.
+        holder: Holder,
         /// Whom the gate judged.
         subject: String,
         /// The gate's own words, cut.
         words: String,
     },
     /// A time to live that reaches beyond the actor's own end.
-    #[error("a time to live of {asked} reaches beyond the end of `{actor}`, {expires}")]
+    #[error("a time to live of {asked} reaches beyond the end of `{holder}`, {expires}")]
     TtlBeyondExpiry {
-        /// The actor.
-        actor: ActorName,
+        /// Whom it was for.
+        holder: Holder,
         /// The time asked for.
         asked: Ttl,
         /// When the actor ends.
@@ -108,10 +108,17 @@ pub enum DenialReason {
     },
 }
 
+fn kind(holder: &Holder) -> &'static str {
+    match holder {
+        Holder::Actor(_) => "actor",
+        Holder::Host(_) => "host",
+    }
+}
+
 impl Denial {
-    /// The actor asked for.
-    pub fn actor(&self) -> &ActorName {
-        &self.actor
+    /// Whom the certificate was to name.
+    pub fn holder(&self) -> &Holder {
+        &self.holder
     }
 
     /// The fact the denial rests on.
@@ -157,7 +164,12 @@ impl Failure for Denial {
 
     fn reason(&self) -> &'static str {
         match self.reason {
-            DenialReason::UnknownActor { .. } => "unknown_actor_resource",
+            DenialReason::Unknown {
+                holder: Holder::Actor(_),
+            } => "unknown_actor_resource",
+            DenialReason::Unknown {
+                holder: Holder::Host(_),
+            } => "unknown_host",
             DenialReason::Gate { .. } => "gate_denied",
             DenialReason::Disabled { .. } => "actor_disabled",
             DenialReason::Expired { .. } => "actor_expired",
@@ -172,11 +184,14 @@ impl Failure for Denial {
     fn hints(&self) -> Vec<String> {
         let mut hints = Vec::new();
         match &self.reason {
-            DenialReason::UnknownActor { .. } => {
-                hints.push("`warden inventory list` names every actor".to_owned())
-            }
+            DenialReason::Unknown { holder } => hints.push(match holder {
+                Holder::Actor(_) => "`warden inventory list` names every actor".to_owned(),
+                Holder::Host(name) => {
+                    format!("hosts/{name}.toml in the inventory would be its file")
+                }
+            }),
             DenialReason::PrincipalNotAllowed { allowed, .. } => {
-                hints.push(format!("this actor may have: {allowed}"))
+                hints.push(format!("it may have: {allowed}"))
             }
             DenialReason::TtlTooLong { longest, .. } => {
                 hints.push(format!("ask for at most --ttl {longest}"))

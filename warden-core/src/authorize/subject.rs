@@ -1,6 +1,6 @@
 //! Whom a gate judges.
 
-use crate::inventory::ActorName;
+use crate::inventory::{ActorName, Holder};
 use std::fmt;
 
 /// Whom a gate judges: 1 to 256 printable ASCII characters without a blank. The actor's own name
@@ -19,6 +19,12 @@ impl Subject {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<&Holder> for Subject {
+    fn from(holder: &Holder) -> Self {
+        Self(holder.to_string())
     }
 }
 

@@ -5,6 +5,7 @@
 //! - The order given is kept.
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// The most principals OpenSSH reads in one certificate (`SSHKEY_CERT_MAX_PRINCIPALS`).
 pub const MAX_PRINCIPALS: usize = 256;
@@ -54,6 +55,14 @@ pub enum PrincipalError {
         /// The principal.
         text: String,
     },
+    /// Neither a lower-case DNS name nor an address in its usual form.
+    #[error(
+        "`{text}` is neither a lower-case host name without wildcards nor an address in its usual form"
+    )]
+    Host {
+        /// The beginning of the text.
+        text: String,
+    },
     /// More than OpenSSH reads.
     #[error("{found} principals; OpenSSH reads at most 256 in a certificate")]
     TooMany {
@@ -93,10 +102,49 @@ impl Principal {
         Ok(Self(text.to_owned()))
     }
 
+    /// Reads a principal of a host certificate: a DNS name as ssh looks it up, in lower case and
+    /// without a wildcard, port or final dot; or an address in its usual form.
+    ///
+    /// # Errors
+    /// [`PrincipalError::Host`] for any other text.
+    pub fn host(text: &str) -> Result<Self, PrincipalError> {
+        let address = |text: &str| {
+            text.parse::<IpAddr>()
+                .is_ok_and(|one| one.to_string() == text)
+        };
+        if is_dns_name(text) || address(text) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(PrincipalError::Host {
+            text: text.chars().take(80).collect(),
+        })
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether `text` is a DNS name in lower case, RFC 1123 section 2.1: at most 253 bytes, labels of 1 to
+/// 63.
+fn is_dns_name(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    // Of digits alone, the last label would make it look like an address.
+    let last_is_a_word = |text: &str| {
+        !text
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
+    };
+    text.len() <= 253 && text.split('.').all(label) && last_is_a_word(text)
 }
 
 impl fmt::Display for Principal {

@@ -86,7 +86,7 @@ impl Validity {
     }
 }
 
-/// A time to live: 1 second to 48 hours.
+/// A time to live: 1 to 2^32 - 1 seconds. How long is too long is the inventory's to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Ttl(NonZeroU32);
 

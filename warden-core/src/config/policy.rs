@@ -2,10 +2,10 @@
 
 use super::vault::Reader;
 use crate::diagnostic::Problem;
+use crate::exchange::Address;
 use crate::gate::flex_auth::{
     DEFAULT_ADDRESS, DEFAULT_SYSTEM, DEFAULT_TENANT, DEFAULT_TIMEOUT, Settings,
 };
-use crate::sign::openbao::Address;
 use serde::Deserialize;
 use std::time::Duration;
 use toml::Spanned;

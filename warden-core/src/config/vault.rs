@@ -3,10 +3,10 @@
 use super::{problem, resolve, variable_name};
 use crate::certificate::{Fingerprint, Ttl};
 use crate::diagnostic::{Problem, SourceText};
+use crate::exchange::{Address, AddressError};
 use crate::sign::KeyIdRule;
 use crate::sign::openbao::{
-    Address, AddressError, DEFAULT_CLOCK_SKEW, DEFAULT_TIMEOUT, MAX_CLOCK_SKEW, PathName, Roles,
-    Settings,
+    DEFAULT_CLOCK_SKEW, DEFAULT_TIMEOUT, MAX_CLOCK_SKEW, PathName, Roles, Settings,
 };
 use serde::Deserialize;
 use std::ops::Range;

@@ -7,8 +7,7 @@
 
 use super::strict_json;
 use super::{Answer, GateError, PolicyGate, Question};
-use crate::sign::openbao::connection::{Connection, Endpoint, Request};
-use crate::sign::openbao::{Address, ExchangeError};
+use crate::exchange::{Address, Connection, Endpoint, ExchangeError, Request};
 use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use std::cell::OnceCell;
@@ -140,7 +139,7 @@ impl FlexAuth {
         }
         let endpoint = Endpoint {
             address: &self.settings.address,
-            namespace: None,
+            headers: &[],
             timeout: self.settings.timeout,
             // A little less than the whole, so that a connection that fails is known as one.
             connect_timeout: self.settings.timeout.mul_f32(0.9),
@@ -162,7 +161,7 @@ impl FlexAuth {
             method: Method::GET,
             path: "healthz",
             body: Vec::new(),
-            token: None,
+            secret: None,
         };
         connection
             .success(request, connection.deadline())
@@ -208,7 +207,7 @@ impl PolicyGate for FlexAuth {
             method: Method::POST,
             path: "v1/check",
             body,
-            token: None,
+            secret: None,
         };
         let answer = connection
             .answer(request, connection.deadline())

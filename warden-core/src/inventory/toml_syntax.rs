@@ -84,7 +84,8 @@ pub(super) fn single_file(source: &SourceText) -> Result<ParsedInventory, Proble
     Ok((convert_types(file.types), actors))
 }
 
-fn read<T: serde::de::DeserializeOwned>(source: &SourceText) -> Result<T, Problem> {
+/// Reads any table; an error is put at its place.
+pub(super) fn read<T: serde::de::DeserializeOwned>(source: &SourceText) -> Result<T, Problem> {
     toml::from_str(source.text()).map_err(|error| match error.span() {
         Some(at) => source.problem(&at, first_line(error.message())),
         None => source.problem_of_file(first_line(error.message())),

@@ -8,7 +8,7 @@ use crate::authorize::{Authorization, BoundedRequest, Denial, Ungated};
 use crate::certificate::CriticalOptions;
 use crate::failure::Failure;
 use crate::gate::GateRecord;
-use crate::inventory::ActorName;
+use crate::inventory::{ActorName, Holder};
 use crate::sign::{KeyIdRule, SignedCertificate};
 use rand_core::TryRng;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,8 @@ pub struct Facts {
     pub actor: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor_type: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cert_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -241,7 +243,7 @@ impl Entry {
             principals: denial.principals().map(|list| list.to_strings()),
             ttl_seconds: denial.ttl().map(|ttl| ttl.seconds()),
             source_digest: Some(denial.source_digest().to_string()),
-            ..named(denial.actor())
+            ..named(denial.holder())
         }
         .with_gate(denial.gate());
         Self::certificate(Outcome::Denied, Some(denial.reason()), facts)
@@ -274,7 +276,7 @@ impl Entry {
         let reason = (!holds).then(|| "smoke_failed".to_owned());
         let facts = Facts {
             checks: Some(checks),
-            ..named(actor)
+            ..named(&Holder::Actor(actor.clone()))
         };
         Self {
             kind: Kind::Smoke,
@@ -294,8 +296,8 @@ impl Entry {
         }
     }
 
-    pub(super) fn failed(actor: &ActorName, reason: &'static str) -> Self {
-        Self::certificate(Outcome::Failed, Some(reason), named(actor))
+    pub(super) fn failed(holder: &Holder, reason: &'static str) -> Self {
+        Self::certificate(Outcome::Failed, Some(reason), named(holder))
     }
 
     pub(super) fn repaired(torn_file: String, torn_bytes: u64) -> Self {
@@ -346,11 +348,17 @@ impl Facts {
     }
 }
 
-fn named(actor: &ActorName) -> Facts {
-    Facts {
-        actor: Some(actor.to_string()),
-        actor_type: Some(actor.actor_type().to_string()),
-        ..Facts::default()
+fn named(holder: &Holder) -> Facts {
+    match holder {
+        Holder::Actor(name) => Facts {
+            actor: Some(name.to_string()),
+            actor_type: Some(name.actor_type().to_string()),
+            ..Facts::default()
+        },
+        Holder::Host(name) => Facts {
+            host: Some(name.to_string()),
+            ..Facts::default()
+        },
     }
 }
 
@@ -371,7 +379,7 @@ fn bounded(terms: &BoundedRequest) -> Facts {
         critical_options: options(&terms.critical_options),
         extensions: Some(terms.extensions.iter().map(ToString::to_string).collect()),
         source_digest: Some(terms.source_digest.to_string()),
-        ..named(&terms.actor)
+        ..named(&terms.holder)
     }
 }
 

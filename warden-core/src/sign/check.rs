@@ -209,12 +209,12 @@ impl Expected<'_> {
             });
         }
         let accepted = match self.key_id {
-            KeyIdRule::Actor => found.key_id() == wanted.actor().as_str().as_bytes(),
+            KeyIdRule::Actor => found.key_id() == wanted.holder().as_str().as_bytes(),
             KeyIdRule::AnyPrintable => is_printable(found.key_id()),
         };
         if !accepted {
             let expected = match self.key_id {
-                KeyIdRule::Actor => format!("`{}`", wanted.actor()),
+                KeyIdRule::Actor => format!("`{}`", wanted.holder()),
                 KeyIdRule::AnyPrintable => "1 to 256 printable characters".to_owned(),
             };
             return Err(Mismatch::KeyId {

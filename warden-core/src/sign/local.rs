@@ -14,7 +14,8 @@ pub use generate::{GenerateError, KeyKind, generate_ca_key, generate_user_key};
 use super::{BackendError, Reply, SigningBackend, TrustedCa};
 use crate::authorize::Authorization;
 use crate::certificate::{
-    BACKDATE_SECONDS, CaPublicKey, CertType, PublicKey, PublicKeyError, Serial, UnixTime,
+    BACKDATE_SECONDS, CaPublicKey, CertType, Fingerprint, PublicKey, PublicKeyError, Serial,
+    UnixTime,
 };
 use crate::failure::{Class, Failure};
 use crate::file::{self, FileError, Links};
@@ -179,10 +180,15 @@ impl CaKeyFile {
         Ok(CaKey { private, public })
     }
 
-    fn same_public_half(&self, recomputed: &CaPublicKey) -> Result<(), CaKeyError> {
+    /// Where its public half lies, if it lies beside it: the same name with `.pub`.
+    pub fn public_path(&self) -> PathBuf {
         let mut name = self.path.clone().into_os_string();
         name.push(".pub");
-        let path = PathBuf::from(name);
+        PathBuf::from(name)
+    }
+
+    fn same_public_half(&self, recomputed: &CaPublicKey) -> Result<(), CaKeyError> {
+        let path = self.public_path();
         let content = match file::read_bounded(
             &path,
             crate::certificate::MAX_PUBLIC_KEY_BYTES,
@@ -260,7 +266,7 @@ impl CaKey {
         builder.serial(serial.number()).map_err(failed)?;
         builder.cert_type(cert_type).map_err(failed)?;
         builder
-            .key_id(authorization.actor().as_str())
+            .key_id(authorization.holder().as_str())
             .map_err(failed)?;
         for principal in authorization.principals().iter() {
             builder
@@ -312,31 +318,52 @@ fn random() -> Result<(Serial, [u8; NONCE_BYTES]), getrandom::Error> {
     }
 }
 
-/// The backend that signs with a key file. The file is opened on the first signature.
+/// The backend that signs with a key file, for users or for hosts and never for both. The file is
+/// opened on the first signature.
 #[derive(Debug)]
 pub struct LocalCa {
     key_file: CaKeyFile,
     key: OnceCell<CaKey>,
+    cert_type: CertType,
+    other: Option<Fingerprint>,
 }
 
 impl LocalCa {
-    /// A backend on this key file; nothing is read yet.
+    /// A backend on this key file that signs user certificates; nothing is read yet.
     pub fn new(key_file: CaKeyFile) -> Self {
         Self {
             key_file,
             key: OnceCell::new(),
+            cert_type: CertType::User,
+            other: None,
         }
     }
 
-    /// A backend on a key that is ready.
+    /// A backend on this key file that signs host certificates; nothing is read yet.
+    pub fn for_hosts(key_file: CaKeyFile) -> Self {
+        Self {
+            cert_type: CertType::Host,
+            ..Self::new(key_file)
+        }
+    }
+
+    /// The same, but refusing to sign if its key is this one, which is the CA for the other type: who
+    /// holds a CA for users could else make himself any host, and the reverse.
+    #[must_use]
+    pub fn apart_from(mut self, other: Option<Fingerprint>) -> Self {
+        self.other = other;
+        self
+    }
+
+    /// A backend on a key that is ready, for user certificates.
     pub fn with_key(key: CaKey) -> Self {
         let key_file = CaKeyFile {
             path: PathBuf::new(),
             passphrase_file: None,
         };
         Self {
-            key_file,
             key: OnceCell::from(key),
+            ..Self::new(key_file)
         }
     }
 
@@ -371,6 +398,25 @@ impl SigningBackend for LocalCa {
     }
 
     fn sign(&self, authorization: &Authorization, now: UnixTime) -> Result<Reply, BackendError> {
-        self.key()?.sign(authorization, now)
+        let refused = |message: String| {
+            BackendError::new(Class::Refused, "ca_of_other_type", message).with_hint(
+                "users and hosts have a CA each: `ca_key` and `host_ca_key` in the configuration",
+            )
+        };
+        if authorization.cert_type() != self.cert_type {
+            return Err(refused(format!(
+                "this CA signs {} certificates, not a {} certificate",
+                self.cert_type,
+                authorization.cert_type()
+            )));
+        }
+        let key = self.key()?;
+        if self.other.as_ref() == Some(key.public().fingerprint()) {
+            return Err(refused(format!(
+                "CA key {} is the CA for users and for hosts",
+                key.public().fingerprint()
+            )));
+        }
+        key.sign(authorization, now)
     }
 }

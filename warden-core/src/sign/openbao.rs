@@ -7,29 +7,27 @@
 //!
 //! References: the engine's API documents; `wiki/guides/openbao.md`.
 
-pub(crate) mod connection;
 mod credential;
-mod exchange;
 pub mod lint;
+mod meaning;
 pub mod roles;
+mod server;
 mod settings;
 pub mod state;
 
 pub use credential::{Credential, TokenState};
-pub use exchange::ExchangeError;
 pub use settings::{
-    Address, AddressError, DEFAULT_CLOCK_SKEW, DEFAULT_TIMEOUT, MAX_CLOCK_SKEW, PathName,
-    PlainHttp, Roles, Settings,
+    DEFAULT_CLOCK_SKEW, DEFAULT_TIMEOUT, MAX_CLOCK_SKEW, PathName, Roles, Settings,
 };
 
 use super::{BackendError, KeyIdRule, Reply, SigningBackend, TrustedCa};
 use crate::authorize::Authorization;
 use crate::certificate::{CaPublicKey, Serial, UnixTime};
+use crate::exchange::ExchangeError;
 use crate::failure::Class;
-use connection::{Connection, Request};
 use rand_core::TryRng;
-use reqwest::Method;
 use serde::Deserialize;
+use server::Server;
 use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -49,7 +47,7 @@ const REVOCATION_TIME: Duration = Duration::from_secs(2);
 pub struct OpenBao {
     settings: Settings,
     credential: Credential,
-    connection: OnceCell<Connection>,
+    server: OnceCell<Server>,
 }
 
 impl OpenBao {
@@ -58,7 +56,7 @@ impl OpenBao {
         Self {
             settings,
             credential,
-            connection: OnceCell::new(),
+            server: OnceCell::new(),
         }
     }
 
@@ -67,8 +65,12 @@ impl OpenBao {
         &self.settings
     }
 
-    fn connection(&self) -> Result<&Connection, ExchangeError> {
-        connection(&self.settings, &self.connection)
+    fn server(&self) -> Result<&Server, ExchangeError> {
+        if let Some(server) = self.server.get() {
+            return Ok(server);
+        }
+        let server = Server::new(&self.settings)?;
+        Ok(self.server.get_or_init(|| server))
     }
 
     /// Logs in if need be, signs, and ends a token that was made for it.
@@ -78,24 +80,22 @@ impl OpenBao {
         request: &SignSSHKeyRequest,
     ) -> Result<Vec<u8>, BackendError> {
         let reach = || format!("cannot reach OpenBao at {}", self.settings.address.as_str());
-        let connection = self
-            .connection()
-            .map_err(|error| error.while_doing(&reach()))?;
-        let deadline = connection.deadline();
-        let token = self.credential.token(connection, deadline);
+        let server = self.server().map_err(|error| error.while_doing(&reach()))?;
+        let deadline = server.deadline();
+        let token = self.credential.token(server, deadline);
         let token = token.map_err(|error| error.while_doing("cannot log in to OpenBao"))?;
-        let asked = || connection.execute(request, Some(token.secret()), deadline);
+        let asked = || server.execute(request, Some(token.secret()), deadline);
         let mut answer = repeated(deadline, asked);
         if let (Err(ExchangeError::Status { status: 403, .. }), credential::Token::Given(secret)) =
             (&answer, &token)
         {
-            answer = renewed(connection, secret, deadline)?.and_then(|()| asked());
+            answer = renewed(server, secret, deadline)?.and_then(|()| asked());
         }
         if let credential::Token::Made(secret) = &token {
             // A token that cannot be revoked now ends by itself; the certificate does not depend on it.
             // It has a moment of its own: that signing took all the time is no reason to leave it.
             drop(credential::revoke(
-                connection,
+                server,
                 secret,
                 Instant::now() + REVOCATION_TIME,
             ));
@@ -105,26 +105,15 @@ impl OpenBao {
     }
 }
 
-fn connection<'a>(
-    settings: &Settings,
-    slot: &'a OnceCell<Connection>,
-) -> Result<&'a Connection, ExchangeError> {
-    if let Some(connection) = slot.get() {
-        return Ok(connection);
-    }
-    let connection = Connection::new(settings)?;
-    Ok(slot.get_or_init(|| connection))
-}
-
 /// After a 403: whether the token is at fault. A token that lives is renewed if it can be, and what
 /// was asked may be asked once more.
 fn renewed(
-    connection: &Connection,
+    server: &Server,
     token: &crate::secret::Secret,
     deadline: Instant,
 ) -> Result<Result<(), ExchangeError>, BackendError> {
-    match credential::look_up(connection, token, deadline) {
-        Ok(state) if state.renewable => Ok(credential::renew(connection, token, deadline)),
+    match credential::look_up(server, token, deadline) {
+        Ok(state) if state.renewable => Ok(credential::renew(server, token, deadline)),
         Ok(_) => Ok(Ok(())),
         Err(error @ ExchangeError::Status { status: 403, .. }) if !error.is_of_a_live_token() => {
             let message = "the token is expired, revoked or not known to this server, or may neither sign here nor look itself up";
@@ -207,7 +196,14 @@ impl SigningBackend for OpenBao {
                 "the actor has expired",
             ));
         };
-        let role = self.settings.roles.of(authorization.actor());
+        let Some(actor) = authorization.holder().actor() else {
+            let message = "the OpenBao engine signs for actors here, not for hosts";
+            return Err(
+                BackendError::new(Class::Refused, "ca_of_other_type", message)
+                    .with_hint("host certificates come from `host_ca_key`, a CA of their own"),
+            );
+        };
+        let role = self.settings.roles.of(actor);
         let request = SignSSHKeyRequest {
             mount: self.settings.mount.as_str().to_owned(),
             name: role.as_str().to_owned(),
@@ -221,7 +217,7 @@ impl SigningBackend for OpenBao {
                     .collect(),
             ),
             key_id: match self.settings.key_id {
-                KeyIdRule::Actor => Some(authorization.actor().to_string()),
+                KeyIdRule::Actor => Some(actor.to_string()),
                 KeyIdRule::AnyPrintable => None,
             },
             public_key: authorization.public_key().to_openssh(),
@@ -249,9 +245,10 @@ impl SigningBackend for OpenBao {
 
     fn mismatch_hint(
         &self,
-        actor: &crate::inventory::ActorName,
+        holder: &crate::inventory::Holder,
         reason: &'static str,
     ) -> Option<String> {
+        let actor = holder.actor()?;
         let role = format!(
             "{}/roles/{}",
             self.settings.mount.as_str(),
@@ -304,29 +301,20 @@ fn owned(map: std::collections::BTreeMap<&'static str, String>) -> HashMap<Strin
 /// # Errors
 /// If the server cannot be reached or the engine has no CA.
 pub fn public_key(settings: &Settings) -> Result<CaPublicKey, BackendError> {
-    let connection = Connection::new(settings).map_err(no_public_key)?;
-    public_key_over(&connection, settings)
+    let server = Server::new(settings).map_err(no_public_key)?;
+    public_key_over(&server, settings)
 }
 
 fn no_public_key(error: ExchangeError) -> BackendError {
     error.while_doing("cannot read the engine's CA key")
 }
 
-/// [`public_key`] over a connection that is there already.
-fn public_key_over(
-    connection: &Connection,
-    settings: &Settings,
-) -> Result<CaPublicKey, BackendError> {
+/// [`public_key`] over a server that is there already.
+fn public_key_over(server: &Server, settings: &Settings) -> Result<CaPublicKey, BackendError> {
     let path = format!("v1/{}/public_key", settings.mount.as_str());
-    let request = || Request {
-        method: Method::GET,
-        path: &path,
-        body: Vec::new(),
-        token: None,
-    };
-    let deadline = connection.deadline();
+    let deadline = server.deadline();
     let answer =
-        repeated(deadline, || connection.success(request(), deadline)).map_err(no_public_key)?;
+        repeated(deadline, || server.read(&path, None, deadline)).map_err(no_public_key)?;
     CaPublicKey::from_openssh(&answer).map_err(|error| {
         no_public_key(ExchangeError::NotUnderstood {
             detail: error.to_string(),

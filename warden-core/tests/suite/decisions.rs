@@ -134,7 +134,7 @@ fn every_table_is_decided_as_it_says() {
         inventory.path().load().unwrap();
         for row in &table.rows {
             let request = request(&row.request);
-            let standing = inventory.path().standing_of(request.actor()).unwrap();
+            let standing = inventory.path().standing(request.holder()).unwrap();
             let now = moment(&row.at);
             let decision = in_words(&authorize(request, &standing, now), now);
             if decision != row.decision {

@@ -62,7 +62,7 @@ impl Forgery {
                 key_fields: user[string(b"ssh-ed25519").len()..].to_vec(),
                 serial: 42,
                 cert_type: 1,
-                key_id: terms.actor().as_str().into(),
+                key_id: terms.holder().as_str().into(),
                 principals: listed.map(|one| one.as_str().into()).collect(),
                 valid_after: now.0 - 30,
                 valid_before: now.0 + terms.ttl_at(now).unwrap().seconds(),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use warden_core::authorize::{Authorization, Subject};
 use warden_core::certificate::{Ttl, UnixTime};
 use warden_core::clock::FixedClock;
+use warden_core::exchange::Address;
 use warden_core::failure::{Class, Failure};
 use warden_core::gate::Gating;
 use warden_core::gate::flex_auth::{FlexAuth, Settings};
@@ -18,7 +19,6 @@ use warden_core::issue::{IssueError, Issuer, Outcome, issue};
 use warden_core::journal::{FileJournal, Record, read_records};
 use warden_core::request::CertificateRequest;
 use warden_core::sign::local::{CaKey, LocalCa};
-use warden_core::sign::openbao::Address;
 use warden_core::sign::{BackendError, Reply, SigningBackend, TrustedCa};
 
 /// A local CA that counts how often it is asked.

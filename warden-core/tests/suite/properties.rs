@@ -84,15 +84,15 @@ proptest! {
     #[test]
     fn what_is_allowed_lies_inside_the_bounds(plan in plan()) {
         if let Some((terms, inventory)) = allowed(&plan) {
-            let actor = known(&inventory, terms.actor());
-            let bounds = inventory.types().of(terms.actor().actor_type());
+            let actor = known(&inventory, terms.holder().actor().unwrap());
+            let bounds = inventory.types().of(terms.holder().actor().unwrap().actor_type());
             let mut left = actor.principals().iter();
             for one in terms.principals().iter() {
                 prop_assert!(left.any(|next| next == one), "{one} is missing or out of order");
             }
             prop_assert!(terms.ttl() <= actor.max_ttl());
             prop_assert!(actor.max_ttl() <= bounds.max_ttl);
-            prop_assert!(bounds.max_ttl <= terms.actor().actor_type().ceiling());
+            prop_assert!(bounds.max_ttl <= terms.holder().actor().unwrap().actor_type().ceiling());
             prop_assert!(terms.extensions().is_subset(&bounds.extensions));
             prop_assert_eq!(terms.extensions(), actor.extensions());
             prop_assert_eq!(terms.critical_options(), actor.critical_options());
@@ -145,7 +145,7 @@ proptest! {
         if let (Some((terms, _)), Some((certificate, entry))) = (allowed, issued) {
             let now = plan.now().0;
             prop_assert_eq!(certificate.cert_type(), ssh_key::certificate::CertType::User);
-            prop_assert_eq!(certificate.key_id(), terms.actor().as_str());
+            prop_assert_eq!(certificate.key_id(), terms.holder().as_str());
             prop_assert_ne!(certificate.serial(), 0);
             prop_assert_eq!(certificate.valid_principals(), &terms.principals().to_strings()[..]);
             prop_assert_eq!(certificate.valid_after(), now - 30);

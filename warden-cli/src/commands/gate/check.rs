@@ -62,7 +62,8 @@ impl Asked {
         actor: ActorName,
         subject: Option<Subject>,
     ) -> Result<Self, CliError> {
-        let known = setup.inventory.standing_of(&actor)?.actor;
+        let standing = setup.inventory.standing_of(&actor)?;
+        let known = standing.actor();
         let key = key_nobody_has()?;
         Ok(Self {
             subject: subject.unwrap_or_else(|| Subject::from(&actor)),

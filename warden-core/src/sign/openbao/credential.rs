@@ -4,12 +4,11 @@
 //! - A token that warden made by a login is revoked when it is done with.
 //! - A secret is never in an error, a record, an argument or a child's environment.
 
-use super::connection::{Connection, Request};
-use super::exchange::ExchangeError;
 use super::repeated;
+use super::server::Server;
 use super::settings::PathName;
+use crate::exchange::ExchangeError;
 use crate::secret::Secret;
-use reqwest::Method;
 use serde::Deserialize;
 use std::time::Instant;
 use vaultrs::api::auth::{approle, cert, oidc};
@@ -93,13 +92,13 @@ impl Credential {
     /// A token to work with: the one given, or one made by a login.
     pub(super) fn token(
         &self,
-        connection: &Connection,
+        server: &Server,
         deadline: Instant,
     ) -> Result<Token<'_>, ExchangeError> {
         if let Self::Token(secret) = self {
             return Ok(Token::Given(secret));
         }
-        let answer = self.log_in(connection, deadline);
+        let answer = self.log_in(server, deadline);
         let answer = Zeroizing::new(answer.map_err(ExchangeError::of_login)?);
         let found: LoggedIn = serde_json::from_slice(&answer)
             .map_err(|_| not_understood("no token in the login's answer"))?;
@@ -107,7 +106,7 @@ impl Credential {
     }
 
     /// The answer to a login; none is asked for a token that was given.
-    fn log_in(&self, connection: &Connection, deadline: Instant) -> Result<Vec<u8>, ExchangeError> {
+    fn log_in(&self, server: &Server, deadline: Instant) -> Result<Vec<u8>, ExchangeError> {
         match self {
             Self::Token(_) => Ok(Vec::new()),
             Self::AppRole {
@@ -119,7 +118,7 @@ impl Credential {
                 let unwrapped;
                 let secret_id = if *wrapped {
                     // Each by itself: what was unwrapped is gone from the server.
-                    unwrapped = repeated(deadline, || unwrap(connection, secret_id, deadline))?;
+                    unwrapped = repeated(deadline, || unwrap(server, secret_id, deadline))?;
                     &unwrapped
                 } else {
                     secret_id
@@ -129,9 +128,7 @@ impl Credential {
                     role_id: role_id.clone(),
                     secret_id: secret_id.expose().to_owned(),
                 };
-                repeated(deadline, || {
-                    connection.log_in(&request, secret_id, deadline)
-                })
+                repeated(deadline, || server.log_in(&request, secret_id, deadline))
             }
             Self::Jwt { mount, role, jwt } => {
                 let request = oidc::requests::JWTLoginRequest {
@@ -139,14 +136,14 @@ impl Credential {
                     jwt: jwt.expose().to_owned(),
                     role: Some(role.clone()),
                 };
-                repeated(deadline, || connection.log_in(&request, jwt, deadline))
+                repeated(deadline, || server.log_in(&request, jwt, deadline))
             }
             Self::TlsCertificate { mount, name } => {
                 let request = cert::requests::LoginRequest {
                     mount: mount.as_str().to_owned(),
                     cert_name: name.clone(),
                 };
-                repeated(deadline, || connection.execute(&request, None, deadline))
+                repeated(deadline, || server.execute(&request, None, deadline))
             }
         }
     }
@@ -179,16 +176,9 @@ fn secret(text: String) -> Result<Secret, ExchangeError> {
 }
 
 /// Exchanges a wrapping token for the secret id inside; it works once.
-fn unwrap(
-    connection: &Connection,
-    wrapping: &Secret,
-    deadline: Instant,
-) -> Result<Secret, ExchangeError> {
-    let answer = Zeroizing::new(connection.execute(
-        &UnwrapRequest { token: None },
-        Some(wrapping),
-        deadline,
-    )?);
+fn unwrap(server: &Server, wrapping: &Secret, deadline: Instant) -> Result<Secret, ExchangeError> {
+    let answer =
+        Zeroizing::new(server.execute(&UnwrapRequest { token: None }, Some(wrapping), deadline)?);
     let found: Unwrapped = serde_json::from_slice(&answer)
         .map_err(|_| not_understood("no secret_id in the wrapped answer"))?;
     secret(found.data.secret_id)
@@ -209,7 +199,7 @@ pub struct TokenState {
 
 /// Looks up the token used.
 pub(super) fn look_up(
-    connection: &Connection,
+    server: &Server,
     token: &Secret,
     deadline: Instant,
 ) -> Result<TokenState, ExchangeError> {
@@ -217,13 +207,7 @@ pub(super) fn look_up(
     struct Found {
         data: TokenState,
     }
-    let request = Request {
-        method: Method::GET,
-        path: "v1/auth/token/lookup-self",
-        body: Vec::new(),
-        token: Some(token),
-    };
-    let answer = connection.success(request, deadline)?;
+    let answer = server.read("v1/auth/token/lookup-self", Some(token), deadline)?;
     let found: Found =
         serde_json::from_slice(&answer).map_err(|_| not_understood("the state of the token"))?;
     Ok(found.data)
@@ -231,11 +215,11 @@ pub(super) fn look_up(
 
 /// Renews the token used.
 pub(super) fn renew(
-    connection: &Connection,
+    server: &Server,
     token: &Secret,
     deadline: Instant,
 ) -> Result<(), ExchangeError> {
-    connection
+    server
         .execute(
             &RenewTokenSelfRequest { increment: None },
             Some(token),
@@ -246,19 +230,20 @@ pub(super) fn renew(
 
 /// Ends a token that warden made.
 pub(super) fn revoke(
-    connection: &Connection,
+    server: &Server,
     token: &Secret,
     deadline: Instant,
 ) -> Result<(), ExchangeError> {
-    connection
+    server
         .execute(&RevokeTokenSelfRequest {}, Some(token), deadline)
         .map(drop)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Address, OpenBao, Roles, Settings};
+    use super::super::{OpenBao, Roles, Settings};
     use super::*;
+    use crate::exchange::Address;
     use std::time::Duration;
 
     const PLANTED: &str = "s.PlantedInDebug";
@@ -300,9 +285,9 @@ mod tests {
                 "{shown}"
             );
             let backend = OpenBao::new(settings.clone(), credential);
-            let connection = backend.connection().unwrap();
+            let server = backend.server().unwrap();
             let shown = format!(
-                "{:?} {backend:?} {connection:?} {backend:#?}",
+                "{:?} {backend:?} {server:?} {backend:#?}",
                 backend.settings()
             );
             assert!(

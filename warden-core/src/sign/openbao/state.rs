@@ -3,16 +3,15 @@
 //! - Reads only, except that a token which can be renewed is renewed.
 //! - What a narrow token may not read is said so; signing does not need it.
 
-use super::connection::{Connection, Request};
 use super::credential::{self, Credential, Token};
-use super::exchange::ExchangeError;
 use super::lint::lint;
 use super::roles::{RoleDefinition, definitions};
-use super::settings::{PlainHttp, Settings};
+use super::server::Server;
+use super::settings::Settings;
 use crate::certificate::UnixTime;
+use crate::exchange::{ExchangeError, PlainHttp};
 use crate::inventory::Inventory;
 use crate::secret::Secret;
-use reqwest::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -98,18 +97,18 @@ pub fn check(
             "the token and every request travel unencrypted (`dangerous_plain_http`)",
         );
     }
-    let connection = match Connection::new(settings) {
-        Ok(connection) => connection,
+    let server = match Server::new(settings) {
+        Ok(server) => server,
         Err(error) => {
             look.found(Level::Fail, error.reason(), error.to_string());
             return look.findings;
         }
     };
-    if look.server(&connection) {
-        look.ca(&connection);
+    if look.server(&server) {
+        look.ca(&server);
         match credential {
             Some(credential) => look.token(
-                &connection,
+                &server,
                 credential,
                 &definitions(inventory, &settings.roles, now),
             ),
@@ -144,14 +143,8 @@ impl Look<'_> {
     }
 
     /// Whether the server answers and can sign.
-    fn server(&mut self, connection: &Connection) -> bool {
-        let request = Request {
-            method: Method::GET,
-            path: "v1/sys/health",
-            body: Vec::new(),
-            token: None,
-        };
-        let answer = match connection.answer(request, connection.deadline()) {
+    fn server(&mut self, server: &Server) -> bool {
+        let answer = match server.answer("v1/sys/health", server.deadline()) {
             Ok(answer) => answer,
             Err(error) => {
                 self.found(Level::Fail, error.reason(), error.to_string());
@@ -223,8 +216,8 @@ impl Look<'_> {
     }
 
     /// Whether the engine's CA is the pinned one.
-    fn ca(&mut self, connection: &Connection) {
-        let found = match super::public_key_over(connection, self.settings) {
+    fn ca(&mut self, server: &Server) {
+        let found = match super::public_key_over(server, self.settings) {
             Ok(key) => key.fingerprint().clone(),
             Err(error) => return self.found(Level::Fail, "ca", error.to_string()),
         };
@@ -239,14 +232,9 @@ impl Look<'_> {
         }
     }
 
-    fn token(
-        &mut self,
-        connection: &Connection,
-        credential: &Credential,
-        roles: &[RoleDefinition],
-    ) {
-        let deadline = connection.deadline();
-        let token = match credential.token(connection, deadline) {
+    fn token(&mut self, server: &Server, credential: &Credential, roles: &[RoleDefinition]) {
+        let deadline = server.deadline();
+        let token = match credential.token(server, deadline) {
             Ok(token) => token,
             Err(error) => {
                 return self.found(
@@ -256,13 +244,13 @@ impl Look<'_> {
                 );
             }
         };
-        self.time_left(connection, &token);
-        self.capabilities(connection, token.secret(), roles);
+        self.time_left(server, &token);
+        self.capabilities(server, token.secret(), roles);
         for role in roles {
-            self.role(connection, token.secret(), role);
+            self.role(server, token.secret(), role);
         }
         if let Token::Made(secret) = &token
-            && let Err(error) = credential::revoke(connection, secret, connection.deadline())
+            && let Err(error) = credential::revoke(server, secret, server.deadline())
         {
             self.found(
                 Level::Warn,
@@ -272,9 +260,9 @@ impl Look<'_> {
         }
     }
 
-    fn time_left(&mut self, connection: &Connection, token: &Token<'_>) {
-        let deadline = connection.deadline();
-        let state = match credential::look_up(connection, token.secret(), deadline) {
+    fn time_left(&mut self, server: &Server, token: &Token<'_>) {
+        let deadline = server.deadline();
+        let state = match credential::look_up(server, token.secret(), deadline) {
             Ok(state) => state,
             Err(error) if error.is_of_a_live_token() => {
                 return self.found(
@@ -303,7 +291,7 @@ impl Look<'_> {
         }
         let renewed = match token {
             Token::Given(secret) if state.renewable => {
-                credential::renew(connection, secret, deadline).is_ok()
+                credential::renew(server, secret, deadline).is_ok()
             }
             _ => false,
         };
@@ -326,7 +314,7 @@ impl Look<'_> {
     }
 
     /// Whether the token may do exactly what signing needs.
-    fn capabilities(&mut self, connection: &Connection, token: &Secret, roles: &[RoleDefinition]) {
+    fn capabilities(&mut self, server: &Server, token: &Secret, roles: &[RoleDefinition]) {
         let mount = self.settings.mount.as_str();
         let path_of = |role: &RoleDefinition| format!("{mount}/sign/{}", role.name.as_str());
         let wide = [
@@ -339,13 +327,8 @@ impl Look<'_> {
             .chain(wide.iter().cloned())
             .collect();
         let body = json!({"paths": paths}).to_string().into_bytes();
-        let request = Request {
-            method: Method::POST,
-            path: "v1/sys/capabilities-self",
-            body,
-            token: Some(token),
-        };
-        let answer = connection.success(request, connection.deadline());
+        let path = "v1/sys/capabilities-self";
+        let answer = server.post(path, body, token, server.deadline());
         let parsed = answer.and_then(|body| {
             serde_json::from_slice::<Value>(&body).map_err(|error| ExchangeError::NotUnderstood {
                 detail: error.to_string(),
@@ -413,19 +396,14 @@ impl Look<'_> {
         }
     }
 
-    fn role(&mut self, connection: &Connection, token: &Secret, expected: &RoleDefinition) {
+    fn role(&mut self, server: &Server, token: &Secret, expected: &RoleDefinition) {
         let path = format!(
             "{}/roles/{}",
             self.settings.mount.as_str(),
             expected.name.as_str()
         );
-        let request = Request {
-            method: Method::GET,
-            path: &format!("v1/{path}"),
-            body: Vec::new(),
-            token: Some(token),
-        };
-        match connection.success(request, connection.deadline()) {
+        let read = server.read(&format!("v1/{path}"), Some(token), server.deadline());
+        match read {
             Ok(body) => {
                 let role: Value = serde_json::from_slice(&body).unwrap_or_default();
                 let data = role.get("data").cloned().unwrap_or_default();

@@ -31,8 +31,8 @@ fn a_broken_neighbour_stops_nobody() {
     fifo(&inventory, "agt/agt-d.toml");
     fifo(&inventory, "atm");
     let beside = inventory.path().standing_of(&actor("agt-a")).unwrap();
-    assert_eq!(beside.actor, alone.actor);
-    assert!(beside.actor.is_some());
+    assert_eq!(beside.actor(), alone.actor());
+    assert!(beside.actor().is_some());
     assert_eq!(beside.source_digest, alone.source_digest);
     assert!(inventory.path().load().is_err());
 }
@@ -70,11 +70,11 @@ fn a_file_that_is_read_may_be_broken_in_no_way() {
 fn an_actor_without_a_file_is_unknown_and_not_an_error() {
     let inventory = one_actor();
     let standing = inventory.path().standing_of(&actor("agt-unknown")).unwrap();
-    assert!(standing.actor.is_none());
+    assert!(standing.actor().is_none());
     // Another type's directory is not searched.
     inventory.write("adm/agt-b.toml", BEGIN);
     let standing = inventory.path().standing_of(&actor("agt-b")).unwrap();
-    assert!(standing.actor.is_none());
+    assert!(standing.actor().is_none());
 }
 
 #[test]
@@ -112,9 +112,10 @@ fn reading_one_and_reading_all_give_the_same_actor() {
          reviewed = 2026-11-22\n"
     );
     let inventory = Inventory::of([("agt/agt-a.toml", &*text)]);
-    let one = inventory.path().standing_of(&actor("agt-a")).unwrap().actor;
+    let one = inventory.path().standing_of(&actor("agt-a")).unwrap();
+    let one = one.actor();
     let all = inventory.path().load().unwrap();
-    assert_eq!(one.as_ref(), all.actor(&actor("agt-a")));
+    assert_eq!(one, all.actor(&actor("agt-a")));
     let one = one.unwrap();
     assert_eq!(one.place().principals_line, 2);
     assert!(one.disabled() && one.critical_options().verify_required);

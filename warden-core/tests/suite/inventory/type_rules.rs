@@ -118,7 +118,7 @@ fn a_name_that_is_none_is_found_when_the_whole_single_file_is_read() {
             .path()
             .standing_of(&actor("agt-a"))
             .unwrap()
-            .actor
+            .actor()
             .is_some()
     );
     let error = inventory.path().load().unwrap_err().to_string();

@@ -129,7 +129,7 @@ fn a_long_last_line_is_continued_and_a_long_torn_one_set_aside() {
 /// What appending one more record fails with.
 fn failure(state: &State) -> (&'static str, String) {
     let journal = FileJournal::open(state.path());
-    let failed = |journal: FileJournal| record_failed(&journal, &actor("agt-a"), "x", NOW);
+    let failed = |journal: FileJournal| record_failed(&journal, &actor("agt-a").into(), "x", NOW);
     let error = journal.and_then(failed).unwrap_err();
     assert_eq!(error.class().as_str(), "not_recorded");
     (error.reason(), error.to_string())
@@ -214,7 +214,7 @@ fn many_writers_keep_one_chain() {
             scope.spawn(|| {
                 let journal = FileJournal::open(state.path()).unwrap();
                 for _ in 0..EACH {
-                    record_failed(&journal, &actor("agt-a"), "x", NOW).unwrap();
+                    record_failed(&journal, &actor("agt-a").into(), "x", NOW).unwrap();
                 }
             });
         }

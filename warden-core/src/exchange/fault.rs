@@ -1,10 +1,8 @@
-//! What can go wrong between us and the server, each with its own reason.
+//! What can go wrong between us and a server.
 //!
 //! - Text from a server is cut and later escaped; it goes to the reader of the error, never into the
 //!   journal.
 
-use super::super::BackendError;
-use crate::failure::Class;
 use std::time::Duration;
 
 /// How much of a server's own words is repeated, in characters.
@@ -105,7 +103,7 @@ impl ExchangeError {
     }
 
     /// From an answer that is no success.
-    pub(super) fn from_status(
+    pub(crate) fn from_status(
         status: u16,
         body: &[u8],
         location: Option<&str>,
@@ -168,127 +166,16 @@ impl ExchangeError {
         }
     }
 
-    /// The same failure, of a login: there a 400 is about the credential, not about a role.
-    pub(super) fn of_login(self) -> Self {
-        match self {
-            Self::Status {
-                status: 400,
-                errors,
-                ..
-            } => Self::LoginRefused { errors },
-            other => other,
-        }
-    }
-
-    /// Whether the server surely did nothing, so that asking again cannot do it twice.
-    pub(super) fn nothing_was_done(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused | Self::Status { status: 429, .. } | Self::Status { status: 503, .. }
-        )
-    }
-
-    pub(super) fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
 
-    /// Whether any of the server's own words holds `word`.
-    pub(super) fn says(&self, word: &str) -> bool {
+    /// Whether any of the server's own words holds `word`, which is in lower case.
+    pub(crate) fn says(&self, word: &str) -> bool {
         matches!(self, Self::Status { errors, .. } if errors.iter().any(|text| text.to_lowercase().contains(word)))
-    }
-
-    /// Whether a 403 is said to come from the policies of a token that lives. The server says so only
-    /// by wrapping its words; without them it may as well be a token that does not live.
-    pub(super) fn is_of_a_live_token(&self) -> bool {
-        matches!(self, Self::Status { status: 403, .. })
-            && self.says("error occurred")
-            && !self.says("invalid token")
-    }
-
-    /// The stable reason.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Dns => "backend_dns",
-            Self::Refused => "backend_connection_refused",
-            Self::Unreachable { .. } => "backend_unreachable",
-            Self::Tls { .. } => "backend_tls",
-            Self::Timeout { .. } | Self::ConnectTimeout { .. } => "backend_timeout",
-            Self::CutShort => "backend_answer_cut_short",
-            Self::TooLarge { .. } => "backend_answer_too_large",
-            Self::NotUnderstood { .. } => "backend_answer_not_understood",
-            Self::Redirect { .. } => "backend_redirect",
-            Self::LoginRefused { .. } => "login_refused",
-            Self::Request { .. } => "backend_request",
-            Self::Status { status, .. } => match status {
-                400 => "backend_refused",
-                403 => "backend_forbidden",
-                404 => "backend_not_found",
-                429 if self.says("standby") => "backend_standby",
-                429 => "backend_rate_limited",
-                472 | 473 => "backend_standby",
-                501 => "backend_uninitialised",
-                503 if self.says("not initialized") || self.says("uninitialized") => {
-                    "backend_uninitialised"
-                }
-                503 if self.says("standby") => "backend_standby",
-                503 if self.says("sealed") => "backend_sealed",
-                503 => "backend_unavailable",
-                _ => "backend_server_error",
-            },
-        }
-    }
-
-    /// A 400 is the role's refusal; everything else is a server that cannot be relied on.
-    pub fn class(&self) -> Class {
-        match self {
-            Self::Status { status: 400, .. } => Class::Refused,
-            Self::Request { .. } => Class::Malformed,
-            _ => Class::Untrusted,
-        }
-    }
-
-    fn hint(&self) -> &'static str {
-        match self.reason() {
-            "backend_dns" => "check `vault.addr`: getent hosts HOST",
-            "backend_connection_refused" | "backend_unreachable" => {
-                "check that the server runs and that `vault.addr` is right"
-            }
-            "backend_tls" => {
-                "if the server's certificate has a CA of its own, name it as `vault.ca_cert`"
-            }
-            "backend_timeout" => {
-                "`warden backend check` shows what answers; `vault.timeout` is the limit"
-            }
-            "backend_redirect" => {
-                "set `vault.addr` to the server that answers itself, not to one that redirects"
-            }
-            "backend_sealed" => "somebody who may must unseal it: bao operator unseal",
-            "backend_uninitialised" => "the server was never set up: bao operator init",
-            "backend_standby" => "set `vault.addr` to the active server or to a load balancer",
-            "backend_forbidden" => {
-                "the token is expired, or its policy lacks the path; `warden backend check` says which"
-            }
-            "backend_not_found" => {
-                "check `vault.mount` and `vault.namespace`; `warden backend check` says what is there"
-            }
-            "login_refused" => {
-                "the credential is wrong, has ended or was used up; get a new one from whoever hands it out"
-            }
-            "backend_refused" => {
-                "`warden backend check` compares the role with the inventory; `warden backend roles` prints the right one"
-            }
-            "backend_rate_limited" => "a quota on the server is used up; ask again later",
-            _ => "`warden backend check` shows the state of the server",
-        }
-    }
-
-    /// As the failure of a backend, with what was being done.
-    pub(super) fn while_doing(self, what: &str) -> BackendError {
-        BackendError::new(self.class(), self.reason(), format!("{what}: {self}"))
-            .with_hint(self.hint())
     }
 }
 
@@ -298,37 +185,6 @@ mod tests {
 
     fn status(status: u16, body: &str) -> ExchangeError {
         ExchangeError::from_status(status, body.as_bytes(), None, None)
-    }
-
-    #[test]
-    fn only_what_surely_did_nothing_may_be_asked_again() {
-        let again = (100..600).filter(|code| status(*code, "").nothing_was_done());
-        assert_eq!(again.collect::<Vec<_>>(), [429, 503]);
-        assert!(ExchangeError::Refused.nothing_was_done());
-        let limit = Duration::from_secs(1);
-        let text = String::new;
-        for error in [
-            ExchangeError::Dns,
-            ExchangeError::Unreachable { detail: text() },
-            ExchangeError::Tls { detail: text() },
-            ExchangeError::Timeout { limit },
-            ExchangeError::CutShort,
-            ExchangeError::TooLarge { limit: 1 },
-            ExchangeError::NotUnderstood { detail: text() },
-            ExchangeError::Redirect { location: text() },
-            ExchangeError::Request { detail: text() },
-        ] {
-            assert!(!error.nothing_was_done(), "{error}");
-        }
-    }
-
-    #[test]
-    fn only_a_400_is_a_refusal() {
-        for code in 300..600 {
-            let refused = status(code, "").class() == Class::Refused;
-            assert_eq!(refused, code == 400, "{code}");
-            assert!(!status(code, "").hint().is_empty());
-        }
     }
 
     #[test]
@@ -344,7 +200,7 @@ mod tests {
         assert!(wrong.to_string().len() < 400);
         let away = ExchangeError::from_status(307, b"", Some(&long), None);
         assert!(away.to_string().len() < 400);
-        assert_eq!(away.reason(), "backend_redirect");
+        assert!(matches!(away, ExchangeError::Redirect { .. }));
     }
 
     #[test]

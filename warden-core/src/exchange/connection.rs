@@ -1,4 +1,4 @@
-//! HTTP to OpenBao, by a client of our own making.
+//! A connection, by an HTTP client of our own making.
 //!
 //! - No redirect is followed: a client that follows one takes the token along to another host.
 //! - The environment is not asked: no proxy, no TLS switch, no address. TLS is 1.2 or later and
@@ -6,15 +6,13 @@
 //! - Answers are read piece by piece up to a limit, and everything together ends at one deadline.
 //! - Built only when the first request is made, so that a local CA never pays for it.
 
-use super::exchange::ExchangeError;
-use super::settings::{Address, PathName, PlainHttp, Settings};
+use super::{Address, ExchangeError, PlainHttp};
 use crate::file::{self, Links};
 use crate::secret::Secret;
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Method, Proxy, redirect, tls};
-use rustify::errors::ClientError;
+use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// The largest answer, in bytes. A certificate of 256 principals takes 30 KiB.
@@ -31,13 +29,16 @@ const SYSTEM_CAS: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// A connection to the server of some settings.
+/// The statuses of success.
+const SUCCESS: RangeInclusive<u16> = 200..=208;
+
+/// A connection to one server.
 pub(crate) struct Connection {
     client: Client,
     /// Taken only when dropped.
     runtime: Option<tokio::runtime::Runtime>,
     base: String,
-    namespace: Option<HeaderValue>,
+    headers: HeaderMap,
     timeout: Duration,
 }
 
@@ -64,7 +65,8 @@ pub(crate) struct Request<'a> {
     /// Without the first slash.
     pub(crate) path: &'a str,
     pub(crate) body: Vec<u8>,
-    pub(crate) token: Option<&'a Secret>,
+    /// A header that no error and no debug output shows.
+    pub(crate) secret: Option<(&'static str, &'a Secret)>,
 }
 
 /// A whole answer.
@@ -77,7 +79,8 @@ pub(crate) struct Answer {
 /// Where a connection leads, and how it is secured.
 pub(crate) struct Endpoint<'a> {
     pub(crate) address: &'a Address,
-    pub(crate) namespace: Option<&'a str>,
+    /// Sent with every request.
+    pub(crate) headers: &'a [(&'static str, &'a str)],
     /// For everything together.
     pub(crate) timeout: Duration,
     /// For the connection alone.
@@ -89,19 +92,6 @@ pub(crate) struct Endpoint<'a> {
 
 impl Connection {
     /// Prepares a client; nothing is sent yet.
-    pub(crate) fn new(settings: &Settings) -> Result<Self, ExchangeError> {
-        Self::to(&Endpoint {
-            address: &settings.address,
-            namespace: settings.namespace.as_ref().map(PathName::as_str),
-            timeout: settings.timeout,
-            connect_timeout: settings.timeout,
-            tls_ca_file: settings.tls_ca_file.as_deref(),
-            tls_client_file: settings.tls_client_file.as_deref(),
-            proxy: settings.proxy.as_deref(),
-        })
-    }
-
-    /// Prepares a client for an endpoint; nothing is sent yet.
     pub(crate) fn to(settings: &Endpoint<'_>) -> Result<Self, ExchangeError> {
         let wrong = |detail: String| ExchangeError::Request { detail };
         let client = client_builder(settings)?
@@ -112,12 +102,16 @@ impl Connection {
             .enable_time()
             .build()
             .map_err(|error| wrong(error.to_string()))?;
-        let namespace = settings.namespace.map(HeaderValue::from_str).transpose();
+        let mut headers = HeaderMap::new();
+        for (name, value) in settings.headers {
+            let value = HeaderValue::from_str(value).map_err(|error| wrong(error.to_string()))?;
+            headers.insert(*name, value);
+        }
         Ok(Self {
             client,
             runtime: Some(runtime),
             base: settings.address.as_str().to_owned(),
-            namespace: namespace.map_err(|error| wrong(error.to_string()))?,
+            headers,
             timeout: settings.timeout,
         })
     }
@@ -142,56 +136,17 @@ impl Connection {
         request: Request<'_>,
         deadline: Instant,
     ) -> Result<Vec<u8>, ExchangeError> {
-        let hidden = request.token;
-        self.wait(self.success_async(request, hidden.as_slice(), deadline))?
+        let secret = request.secret.map(|(_, secret)| secret);
+        self.wait(self.success_async(request, secret.as_slice(), deadline))?
     }
 
-    /// Executes an endpoint that `vaultrs` declares, over this connection.
-    pub(crate) fn execute<E: rustify::Endpoint>(
-        &self,
-        endpoint: &E,
-        token: Option<&Secret>,
-        deadline: Instant,
-    ) -> Result<Vec<u8>, ExchangeError> {
-        self.execute_with(endpoint, token, token.as_slice(), deadline)
+    /// The address, which every request's path is added to.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
     }
 
-    /// Executes a login, whose body holds this secret.
-    pub(super) fn log_in<E: rustify::Endpoint>(
-        &self,
-        endpoint: &E,
-        secret: &Secret,
-        deadline: Instant,
-    ) -> Result<Vec<u8>, ExchangeError> {
-        self.execute_with(endpoint, None, &[secret], deadline)
-    }
-
-    fn execute_with<E: rustify::Endpoint>(
-        &self,
-        endpoint: &E,
-        token: Option<&Secret>,
-        hidden: &[&Secret],
-        deadline: Instant,
-    ) -> Result<Vec<u8>, ExchangeError> {
-        let call = Call {
-            connection: self,
-            token,
-            hidden,
-            deadline,
-            failure: Mutex::new(None),
-        };
-        match self.wait(endpoint.exec(&call))? {
-            Ok(result) => Ok(result.raw()),
-            // What the endpoint library makes of a failure has lost its kind; ours is kept beside.
-            Err(error) => Err(call.failure.into_inner().ok().flatten().unwrap_or_else(|| {
-                ExchangeError::Request {
-                    detail: error.to_string(),
-                }
-            })),
-        }
-    }
-
-    fn wait<F: Future>(&self, exchange: F) -> Result<F::Output, ExchangeError> {
+    /// Runs an exchange to its end.
+    pub(crate) fn wait<F: Future>(&self, exchange: F) -> Result<F::Output, ExchangeError> {
         let ended = || ExchangeError::Request {
             detail: "the connection was closed".to_owned(),
         };
@@ -199,7 +154,8 @@ impl Connection {
         Ok(runtime.block_on(exchange))
     }
 
-    async fn success_async(
+    /// [`Connection::success`], with the secrets that no error may show even if the server says them.
+    pub(crate) async fn success_async(
         &self,
         request: Request<'_>,
         hidden: &[&Secret],
@@ -210,7 +166,7 @@ impl Connection {
             location,
             retry_after,
         } = self.parts(request, deadline).await?;
-        if rustify::client::HTTP_SUCCESS_CODES.contains(&answer.status) {
+        if SUCCESS.contains(&answer.status) {
             return Ok(answer.body);
         }
         Err(ExchangeError::from_status(
@@ -254,18 +210,14 @@ impl Connection {
 
     async fn send(&self, request: Request<'_>) -> Result<Parts, ExchangeError> {
         let lost = |error: reqwest::Error| ExchangeError::from_client(&error, self.timeout);
-        let mut headers = HeaderMap::new();
-        headers.insert("X-Vault-Request", HeaderValue::from_static("true"));
-        if let Some(namespace) = &self.namespace {
-            headers.insert("X-Vault-Namespace", namespace.clone());
-        }
-        if let Some(token) = request.token {
+        let mut headers = self.headers.clone();
+        if let Some((name, secret)) = request.secret {
             let mut value =
-                HeaderValue::from_str(token.expose()).map_err(|_| ExchangeError::Request {
+                HeaderValue::from_str(secret.expose()).map_err(|_| ExchangeError::Request {
                     detail: "the token cannot be a header".to_owned(),
                 })?;
             value.set_sensitive(true);
-            headers.insert("X-Vault-Token", value);
+            headers.insert(name, value);
         }
         let url = format!("{}/{}", self.base, request.path);
         let sent = self
@@ -370,56 +322,4 @@ fn trusted_cas(settings: &Endpoint<'_>) -> Result<Vec<Certificate>, ExchangeErro
         return Err(wrong(format!("{} holds no certificate", path.display())));
     }
     Ok(found)
-}
-
-/// One call of an endpoint, through our client.
-struct Call<'a> {
-    connection: &'a Connection,
-    token: Option<&'a Secret>,
-    /// What no error may show, even if the server says it.
-    hidden: &'a [&'a Secret],
-    deadline: Instant,
-    failure: Mutex<Option<ExchangeError>>,
-}
-
-#[async_trait::async_trait]
-impl rustify::client::Client for Call<'_> {
-    async fn send(
-        &self,
-        request: http::Request<Vec<u8>>,
-    ) -> Result<http::Response<Vec<u8>>, ClientError> {
-        let (parts, body) = request.into_parts();
-        let path = parts
-            .uri
-            .path_and_query()
-            .map_or("", http::uri::PathAndQuery::as_str)
-            .trim_start_matches('/');
-        let path = format!("v1/{path}");
-        let request = Request {
-            method: parts.method,
-            path: &path,
-            body,
-            token: self.token,
-        };
-        let failed = |error: ExchangeError| {
-            let shown = error.to_string();
-            if let Ok(mut slot) = self.failure.lock() {
-                *slot = Some(error);
-            }
-            ClientError::ServerResponseError {
-                code: 0,
-                content: Some(shown),
-            }
-        };
-        let body = self
-            .connection
-            .success_async(request, self.hidden, self.deadline)
-            .await
-            .map_err(failed)?;
-        Ok(http::Response::new(body))
-    }
-
-    fn base(&self) -> &str {
-        &self.connection.base
-    }
 }

@@ -1,0 +1,29 @@
+use crate::commands::sign::Asked;
+use crate::error::CliError;
+use crate::output::{Output, Report};
+use clap::Args;
+use std::path::Path;
+use warden_core::failure::Class;
+use warden_core::inventory::{Holder, HostName, HostNameError};
+
+/// Sign a host's public key and print the host certificate
+///
+/// Signed by the CA for hosts, for the names and addresses the inventory gives the host, and kept as
+/// host-HOST-cert.pub in the state directory. No policy gate is asked about a host.
+#[derive(Args)]
+pub(crate) struct SignHost {
+    /// The host, as the inventory names it
+    host: String,
+
+    #[command(flatten)]
+    asked: Asked,
+}
+
+impl SignHost {
+    pub(crate) fn run(self, config: Option<&Path>, output: &Output) -> Result<Report, CliError> {
+        let host: HostName = self.host.parse().map_err(|error: HostNameError| {
+            CliError::new(Class::Malformed, "host_name_malformed", error.to_string())
+        })?;
+        self.asked.issue(&Holder::Host(host), config, output)
+    }
+}

@@ -5,18 +5,6 @@ use serde_json::json;
 use warden_core::diagnostic::Problem;
 use warden_core::failure::{Class, Failure};
 
-/// The exit status of each class. Documented in `wiki/reference/exit-codes.md`.
-pub(crate) const fn exit_status(class: Class) -> u8 {
-    match class {
-        Class::Failed => 1,
-        Class::Malformed => 2,
-        Class::Refused => 3,
-        Class::Untrusted => 4,
-        Class::Partial => 5,
-        Class::NotRecorded => 6,
-    }
-}
-
 /// Everything that is said about a failure.
 #[derive(Debug)]
 pub(crate) struct CliError {
@@ -109,7 +97,7 @@ impl CliError {
 
     /// The exit status.
     pub(crate) fn exit_status(&self) -> u8 {
-        exit_status(self.class)
+        self.class.exit_status()
     }
 
     /// The lines for a person, without the program's name.

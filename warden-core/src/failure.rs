@@ -21,6 +21,18 @@ pub enum Class {
 }
 
 impl Class {
+    /// The exit status of the command. Documented in `wiki/reference/exit-codes.md`.
+    pub const fn exit_status(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Malformed => 2,
+            Self::Refused => 3,
+            Self::Untrusted => 4,
+            Self::Partial => 5,
+            Self::NotRecorded => 6,
+        }
+    }
+
     /// The word used for this class in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ mod record;
 
 pub use chain::{ChainError, Head, Verified, read_head, read_records, verify};
 pub use file::{FileJournal, JournalError, LOCK_WAIT};
-pub use record::{Entry, EventId, Facts, Kind, Outcome, Record, Recorded};
+pub use record::{CutoverFacts, Entry, EventId, Facts, Kind, Outcome, Record, Recorded};
 
 use crate::authorize::{Authorization, Denial, Ungated};
 use crate::certificate::UnixTime;

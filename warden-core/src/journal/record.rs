@@ -29,6 +29,8 @@ pub enum Kind {
     Smoke,
     /// A torn last line was moved aside.
     JournalRepair,
+    /// A step of a cutover.
+    Cutover,
 }
 
 /// What came of it.
@@ -44,6 +46,8 @@ pub enum Outcome {
     Failed,
     /// It was done.
     Done,
+    /// It is about to be done; the next record of the same step says what came of it.
+    Intended,
 }
 
 /// An identifier of one event, made here: 32 lower-case hexadecimal digits, random.
@@ -137,6 +141,38 @@ pub struct Facts {
     pub torn_file: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub torn_bytes: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cutover: Option<CutoverFacts>,
+}
+
+/// The facts of a step of a cutover.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    missing_docs,
+    reason = "each field is described once, in wiki/reference/journal.md"
+)]
+pub struct CutoverFacts {
+    pub plan: String,
+    pub plan_digest: String,
+    pub verb: String,
+    pub phase_from: String,
+    pub phase_to: String,
+    pub operator: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_operator: Option<String>,
+    pub host: String,
+    pub ca_old: String,
+    pub ca_new: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256_before: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256_after: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reversal: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<u8>,
 }
 
 /// What is to be recorded.
@@ -246,6 +282,16 @@ impl Entry {
             kind: Kind::Smoke,
             outcome,
             reason,
+            facts,
+        }
+    }
+
+    /// A record about a step of a cutover.
+    pub(crate) fn cutover(outcome: Outcome, reason: Option<&'static str>, facts: Facts) -> Self {
+        Self {
+            kind: Kind::Cutover,
+            outcome,
+            reason: reason.map(str::to_owned),
             facts,
         }
     }

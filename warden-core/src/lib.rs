@@ -21,6 +21,7 @@ pub mod authorize;
 pub mod certificate;
 pub mod clock;
 pub mod config;
+pub mod cutover;
 pub mod deliver;
 pub mod diagnostic;
 pub mod failure;

@@ -3,9 +3,9 @@
 pub(crate) mod audit;
 pub(crate) mod backend;
 pub(crate) mod ca;
+pub(crate) mod cutover;
 pub(crate) mod gate;
 pub(crate) mod inventory;
-
 pub(crate) mod quickstart;
 pub(crate) mod registry;
 pub(crate) mod show;

@@ -132,16 +132,24 @@ impl Setup {
 
     /// What signs.
     pub(crate) fn backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
-        match self.config.backend {
-            Backend::Vault => {
-                let vault = self.vault()?;
-                Ok(Box::new(OpenBao::new(
-                    vault.settings.clone(),
-                    credential(&vault.credential)?,
-                )))
-            }
-            _ => Ok(Box::new(LocalCa::new(self.ca_key_file()?))),
-        }
+        Ok(match self.config.backend {
+            Backend::Vault => Box::new(self.engine()?),
+            _ => Box::new(self.local_ca()?),
+        })
+    }
+
+    /// The engine, whether or not it is what signs.
+    pub(crate) fn engine(&self) -> Result<OpenBao, CliError> {
+        let vault = self.vault()?;
+        Ok(OpenBao::new(
+            vault.settings.clone(),
+            credential(&vault.credential)?,
+        ))
+    }
+
+    /// The local CA, whether or not it is what signs.
+    pub(crate) fn local_ca(&self) -> Result<LocalCa, CliError> {
+        Ok(LocalCa::new(self.ca_key_file()?))
     }
 
     /// Whether a policy gate is asked, and how.
@@ -190,6 +198,11 @@ impl Setup {
                 self.config_path.display()
             ))
         })
+    }
+
+    /// Where the configuration says that the local CA's key file is.
+    pub(crate) fn ca_key_place(&self) -> Option<&CaKeyPlace> {
+        self.config.local.ca_key.as_ref()
     }
 
     /// The local CA's key file.

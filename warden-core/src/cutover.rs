@@ -3,4 +3,5 @@
 //! - What is judged is what is observed, never what a flag says was done before.
 
 pub mod check;
+pub mod parity;
 pub mod preflight;

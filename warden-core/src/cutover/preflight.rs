@@ -32,7 +32,7 @@ use std::fs::File;
 use zeroize::Zeroizing;
 
 /// The code of every check, in the order of a report.
-pub const CODES: [&str; 20] = [
+pub const CODES: [&str; 21] = [
     "ca_key_path",
     "ca_key_exists",
     "ca_key_symlink",
@@ -42,6 +42,7 @@ pub const CODES: [&str; 20] = [
     "ca_key_owner",
     "ca_key_parents",
     "ca_key_git",
+    "ca_key_passphrase",
     "ca_key_parses",
     "ca_key_type",
     "ca_key_pair",
@@ -148,28 +149,10 @@ impl Preflight<'_> {
     fn of_the_key(&self, file: &File) -> Vec<Check> {
         let key = match self.read(file) {
             Ok(key) => key,
-            Err(error) => {
-                // A key that was read and is of a kind no CA may have did parse.
-                let reason = error.reason();
-                let is_kind = matches!(
-                    reason,
-                    "ca_key_unsupported" | "ca_key_rsa_size" | "ca_key_unsound"
-                );
-                let mut checks = if is_kind {
-                    vec![
-                        Check::pass("ca_key_parses"),
-                        Check::fail("ca_key_type").with("reason", reason),
-                    ]
-                } else {
-                    let parses = Check::fail("ca_key_parses").with("reason", reason);
-                    vec![parses, Check::skip("ca_key_type", "key_not_read")]
-                };
-                let rest = ["ca_key_pair", "ca_key_not_old", "ca_key_signs"];
-                checks.extend(rest.map(|code| Check::skip(code, "key_not_read")));
-                return checks;
-            }
+            Err(error) => return unread(error.reason()),
         };
         vec![
+            Check::pass("ca_key_passphrase"),
             Check::pass("ca_key_parses"),
             Check::pass("ca_key_type").with("type", key.public().key().key_type()),
             self.pair(&key),
@@ -260,6 +243,33 @@ fn kind(error: Option<&FileError>) -> [Check; 3] {
             Check::skip(regular, "not_opened"),
         ],
     }
+}
+
+/// The checks of a key that cannot be used, for this reason.
+fn unread(reason: &'static str) -> Vec<Check> {
+    let failed = match reason {
+        "passphrase_required"
+        | "passphrase_wrong"
+        | "passphrase_file_not_found"
+        | "passphrase_file_exposed"
+        | "passphrase_file_not_readable" => "ca_key_passphrase",
+        "ca_key_unsupported" | "ca_key_rsa_size" | "ca_key_unsound" => "ca_key_type",
+        _ => "ca_key_parses",
+    };
+    let of_the_key = CODES
+        .iter()
+        .skip_while(|code| **code != "ca_key_passphrase");
+    let of_the_key = of_the_key.take_while(|code| code.starts_with("ca_key_"));
+    of_the_key
+        .map(|code| match *code {
+            code if code == failed => Check::fail(code).with("reason", reason),
+            // Of which kind a key is shows only once it was read.
+            code @ ("ca_key_passphrase" | "ca_key_parses") if failed == "ca_key_type" => {
+                Check::pass(code)
+            }
+            code => Check::skip(code, "key_not_read"),
+        })
+        .collect()
 }
 
 /// Every check that the report does not have yet.

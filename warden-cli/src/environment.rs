@@ -132,22 +132,26 @@ impl Setup {
 
     /// What signs.
     pub(crate) fn backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
-        match self.config.backend {
-            Backend::Vault => {
-                let vault = self.vault()?;
-                Ok(Box::new(OpenBao::new(
-                    vault.settings.clone(),
-                    credential(&vault.credential)?,
-                )))
-            }
-            _ => {
-                let ca = LocalCa::new(self.ca_key_file()?);
-                let host_ca = self.host_ca_key_file().ok();
-                Ok(Box::new(ca.apart_from(
-                    host_ca.as_ref().and_then(published_fingerprint),
-                )))
-            }
-        }
+        Ok(match self.config.backend {
+            Backend::Vault => Box::new(self.engine()?),
+            _ => Box::new(self.local_ca()?),
+        })
+    }
+
+    /// The engine, whether or not it is what signs.
+    pub(crate) fn engine(&self) -> Result<OpenBao, CliError> {
+        let vault = self.vault()?;
+        Ok(OpenBao::new(
+            vault.settings.clone(),
+            credential(&vault.credential)?,
+        ))
+    }
+
+    /// The local CA, whether or not it is what signs.
+    pub(crate) fn local_ca(&self) -> Result<LocalCa, CliError> {
+        let ca = LocalCa::new(self.ca_key_file()?);
+        let host_ca = self.host_ca_key_file().ok();
+        Ok(ca.apart_from(host_ca.as_ref().and_then(published_fingerprint)))
     }
 
     /// What signs host certificates.
@@ -227,6 +231,11 @@ impl Setup {
                 self.config_path.display()
             ))
         })
+    }
+
+    /// Where the configuration says that the local CA's key file is.
+    pub(crate) fn ca_key_place(&self) -> Option<&CaKeyPlace> {
+        self.config.local.ca_key.as_ref()
     }
 
     /// The local CA's key file.

@@ -147,7 +147,7 @@ pub fn read_text(path: &Path, limit: usize, links: Links) -> Result<String, File
     })
 }
 
-fn read_at_most(
+pub(crate) fn read_at_most(
     file: &File,
     path: &Path,
     limit: usize,

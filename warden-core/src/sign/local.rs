@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The largest private key file, in bytes. A 16,384-bit RSA key takes 13 KiB.
-const MAX_KEY_FILE_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_KEY_FILE_BYTES: usize = 64 * 1024;
 
 /// The largest passphrase file, in bytes.
 const MAX_PASSPHRASE_BYTES: usize = 4096;
@@ -151,33 +151,40 @@ impl CaKeyFile {
     /// Never prompts. The secret is in memory that is wiped, and nowhere else.
     pub fn open(&self) -> Result<CaKey, CaKeyError> {
         let content = file::read_secret(&self.path, MAX_KEY_FILE_BYTES)?;
-        let passphrase = || -> Result<Zeroizing<Vec<u8>>, CaKeyError> {
-            let Some(path) = &self.passphrase_file else {
-                return Err(CaKeyError::PassphraseRequired {
-                    path: self.path.clone(),
-                });
-            };
-            let mut passphrase = file::read_secret(path, MAX_PASSPHRASE_BYTES)
-                .map_err(CaKeyError::PassphraseFile)?;
-            // One newline at the end belongs to the file, not to the passphrase.
-            if passphrase.last() == Some(&b'\n') {
-                passphrase.pop();
-            }
-            Ok(passphrase)
-        };
+        let key = self.decoded(&content)?;
+        self.same_public_half(&key.public)?;
+        Ok(key)
+    }
+
+    /// The key in the content of the file.
+    pub(crate) fn decoded(&self, content: &[u8]) -> Result<CaKey, CaKeyError> {
         let wrong = |source| CaKeyError::Key {
             path: self.path.clone(),
             source,
         };
-        let container = private_key::Container::from_pem(&content).map_err(wrong)?;
+        let container = private_key::Container::from_pem(content).map_err(wrong)?;
         let private = match container.is_encrypted() {
-            true => container.decrypt(&passphrase()?),
+            true => container.decrypt(&self.passphrase()?),
             false => container.plain(),
         }
         .map_err(wrong)?;
         let public = CaPublicKey::new(private.public().map_err(wrong)?);
-        self.same_public_half(&public)?;
         Ok(CaKey { private, public })
+    }
+
+    fn passphrase(&self) -> Result<Zeroizing<Vec<u8>>, CaKeyError> {
+        let Some(path) = &self.passphrase_file else {
+            return Err(CaKeyError::PassphraseRequired {
+                path: self.path.clone(),
+            });
+        };
+        let mut passphrase =
+            file::read_secret(path, MAX_PASSPHRASE_BYTES).map_err(CaKeyError::PassphraseFile)?;
+        // One newline at the end belongs to the file, not to the passphrase.
+        if passphrase.last() == Some(&b'\n') {
+            passphrase.pop();
+        }
+        Ok(passphrase)
     }
 
     /// Where its public half lies, if it lies beside it: the same name with `.pub`.
@@ -215,6 +222,11 @@ impl CaKey {
     /// The public half.
     pub fn public(&self) -> &CaPublicKey {
         &self.public
+    }
+
+    /// What signs with it.
+    pub(super) fn signer(&self) -> &impl ssh_key::SigningKey {
+        &self.private
     }
 
     /// A CA key made of an ed25519 seed, for tests and benchmarks.

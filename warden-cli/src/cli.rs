@@ -48,6 +48,10 @@ enum Command {
     Smoke(commands::smoke::Smoke),
     /// Write the registry snapshot that the policy service reads, and compare snapshots
     Registry(commands::registry::Registry),
+    /// Revoke an actor, a certificate, a key or a CA, at once; or give it back
+    Revoke(commands::revoke::Revoke),
+    /// Write the list of what is revoked for hosts, and ask such a list
+    Krl(commands::krl::Krl),
     /// Make everything in a new directory and issue a first certificate
     Quickstart(commands::quickstart::Quickstart),
 }
@@ -74,6 +78,8 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Gate(command) => command.run(config, &output),
         Command::Smoke(command) => command.run(config),
         Command::Registry(command) => command.run(config, &output),
+        Command::Revoke(command) => command.run(config),
+        Command::Krl(command) => command.run(config),
         Command::Quickstart(command) => command.run(),
     });
     output.finish(result)

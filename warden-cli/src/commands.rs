@@ -5,9 +5,11 @@ pub(crate) mod backend;
 pub(crate) mod ca;
 pub(crate) mod gate;
 pub(crate) mod inventory;
+pub(crate) mod krl;
 
 pub(crate) mod quickstart;
 pub(crate) mod registry;
+pub(crate) mod revoke;
 pub(crate) mod show;
 pub(crate) mod sign;
 pub(crate) mod smoke;

@@ -1,6 +1,7 @@
 //! Holds a request against the inventory's bounds.
 //!
-//! - Pure: request, standing and the moment in, a decision out. No file, no clock, no environment.
+//! - Pure: request, standing, what is revoked and the moment in, a decision out. No file, no clock, no
+//!   environment.
 //! - Absent means deny. Nothing that comes out is wider than what the inventory says.
 
 use super::Decision;
@@ -11,6 +12,7 @@ use crate::certificate::{
 use crate::gate::GateRecord;
 use crate::inventory::{Actor, ActorName, SourceDigest, Standing};
 use crate::request::CertificateRequest;
+use crate::revocation::Revocations;
 
 /// A request that lies inside what the inventory gives its actor, with every default filled in.
 #[derive(Debug)]
@@ -55,13 +57,14 @@ impl BoundedRequest {
 pub(super) fn within(
     request: CertificateRequest,
     standing: &Standing,
+    revocations: &Revocations,
     now: UnixTime,
 ) -> Decision<BoundedRequest> {
     let actor = standing
         .actor
         .as_ref()
         .filter(|actor| actor.name() == request.actor());
-    match actor.map(|actor| terms(&request, actor, now)) {
+    match actor.map(|actor| terms(&request, actor, revocations, now)) {
         Some(Ok((principals, ttl, actor))) => Decision::Allow(BoundedRequest {
             actor: actor.name().clone(),
             cert_type: request.cert_type(),
@@ -107,9 +110,23 @@ type Terms<'a> = (Principals, Ttl, &'a Actor);
 fn terms<'a>(
     request: &CertificateRequest,
     actor: &'a Actor,
+    revocations: &Revocations,
     now: UnixTime,
 ) -> Result<Terms<'a>, DenialReason> {
     let name = || actor.name().clone();
+    if let Some(noted) = revocations.actor(actor.name()) {
+        return Err(DenialReason::Revoked {
+            actor: name(),
+            noted: noted.clone(),
+        });
+    }
+    let key = request.public_key().fingerprint();
+    if let Some(noted) = revocations.key(key) {
+        return Err(DenialReason::KeyRevoked {
+            key: key.clone(),
+            noted: noted.clone(),
+        });
+    }
     if actor.disabled() {
         return Err(DenialReason::Disabled { actor: name() });
     }

@@ -4,6 +4,7 @@ use crate::certificate::{CertType, Fingerprint, Principal, Principals, Ttl, Unix
 use crate::failure::{Class, Failure};
 use crate::gate::GateRecord;
 use crate::inventory::{ActorName, Defined, SourceDigest};
+use crate::revocation::Noted;
 
 /// A denied request: what was asked, and why it is not given.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,22 @@ pub enum DenialReason {
     UnknownActor {
         /// The name asked for.
         actor: ActorName,
+    },
+    /// The actor is revoked here.
+    #[error("`{actor}` was revoked at {}: {}", noted.at, noted.why)]
+    Revoked {
+        /// The actor.
+        actor: ActorName,
+        /// When and why.
+        noted: Noted,
+    },
+    /// The key is revoked here.
+    #[error("key {key} was revoked at {}: {}", noted.at, noted.why)]
+    KeyRevoked {
+        /// The key asked for.
+        key: Fingerprint,
+        /// When and why.
+        noted: Noted,
     },
     /// The actor is switched off.
     #[error("`{actor}` is disabled")]
@@ -159,6 +176,8 @@ impl Failure for Denial {
         match self.reason {
             DenialReason::UnknownActor { .. } => "unknown_actor_resource",
             DenialReason::Gate { .. } => "gate_denied",
+            DenialReason::Revoked { .. } => "actor_revoked",
+            DenialReason::KeyRevoked { .. } => "key_revoked",
             DenialReason::Disabled { .. } => "actor_disabled",
             DenialReason::Expired { .. } => "actor_expired",
             DenialReason::KeyNotPinned { .. } => "key_not_pinned",
@@ -192,6 +211,14 @@ impl Failure for Denial {
             DenialReason::KeyNotPinned { .. } => {
                 hints.push("use a pinned key, or have this one added to `public_keys`".to_owned());
             }
+            DenialReason::Revoked { actor, noted } => hints.push(format!(
+                "journal record {} says so; `warden revoke --undo {actor} --reason TEXT` gives it back",
+                noted.seq
+            )),
+            DenialReason::KeyRevoked { noted, .. } => hints.push(format!(
+                "journal record {} says so; make a new key: ssh-keygen -t ed25519 -f KEY",
+                noted.seq
+            )),
             DenialReason::Gate { .. } => {
                 let id = self
                     .gate

@@ -7,8 +7,11 @@ pub(crate) mod cutover;
 pub(crate) mod gate;
 pub(crate) mod grants;
 pub(crate) mod inventory;
+pub(crate) mod krl;
+
 pub(crate) mod quickstart;
 pub(crate) mod registry;
+pub(crate) mod revoke;
 pub(crate) mod show;
 pub(crate) mod sign;
 pub(crate) mod sign_host;

@@ -7,6 +7,7 @@ mod environment;
 mod error;
 mod output;
 mod program;
+mod ssh_keygen;
 
 use std::process::ExitCode;
 

@@ -134,7 +134,7 @@ pub fn explain(certificate: &Parsed, host: &HostView, attempt: &Attempt<'_>) -> 
         attempt,
         line: host.line_for(certificate),
     };
-    let rules: [(&'static str, fn(&Login<'_>) -> Found); 11] = [
+    let rules: [Rule<'_>; 11] = [
         ("key_algorithm", Login::key_algorithm),
         ("ca_signature_algorithm", Login::ca_algorithm),
         ("not_revoked", Login::not_revoked),
@@ -162,6 +162,9 @@ pub fn explain(certificate: &Parsed, host: &HostView, attempt: &Attempt<'_>) -> 
     }
     Explanation { steps }
 }
+
+/// The name of a rule, and its judge.
+type Rule<'a> = (&'static str, fn(&Login<'a>) -> Found);
 
 impl HostView {
     /// The first line of the principals file with a principal of the certificate that sshd can read.

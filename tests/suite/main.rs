@@ -13,6 +13,7 @@ mod engine_faults;
 mod faults;
 mod gate;
 mod harness;
+mod hosts;
 mod interop;
 mod logins;
 mod openbao;

@@ -48,6 +48,8 @@ enum Command {
     Smoke(commands::smoke::Smoke),
     /// Write the registry snapshot that the policy service reads, and compare snapshots
     Registry(commands::registry::Registry),
+    /// Render the files a host needs, and check the ones it has
+    Host(commands::host::Host),
     /// Make everything in a new directory and issue a first certificate
     Quickstart(commands::quickstart::Quickstart),
 }
@@ -74,6 +76,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Gate(command) => command.run(config, &output),
         Command::Smoke(command) => command.run(config),
         Command::Registry(command) => command.run(config, &output),
+        Command::Host(command) => command.run(config),
         Command::Quickstart(command) => command.run(),
     });
     output.finish(result)

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 pub(crate) mod backend;
 pub(crate) mod ca;
 pub(crate) mod gate;
+pub(crate) mod host;
 pub(crate) mod inventory;
 
 pub(crate) mod quickstart;

@@ -6,6 +6,7 @@ mod credential;
 mod environment;
 mod error;
 mod output;
+mod sshd;
 
 use std::process::ExitCode;
 

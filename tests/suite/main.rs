@@ -14,6 +14,7 @@ mod faults;
 mod gate;
 mod grants;
 mod harness;
+mod hosts;
 mod interop;
 mod logins;
 mod openbao;

@@ -58,6 +58,8 @@ enum Command {
     Revoke(commands::revoke::Revoke),
     /// Write the list of what is revoked for hosts, and ask such a list
     Krl(commands::krl::Krl),
+    /// Render the files a host needs, and check the ones it has
+    Host(commands::host::Host),
     /// Make everything in a new directory and issue a first certificate
     Quickstart(commands::quickstart::Quickstart),
 }
@@ -89,6 +91,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Cutover(command) => command.run(config),
         Command::Revoke(command) => command.run(config),
         Command::Krl(command) => command.run(config),
+        Command::Host(command) => command.run(config),
         Command::Quickstart(command) => command.run(),
     });
     output.finish(result)

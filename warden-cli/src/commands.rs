@@ -6,6 +6,7 @@ pub(crate) mod ca;
 pub(crate) mod cutover;
 pub(crate) mod gate;
 pub(crate) mod grants;
+pub(crate) mod host;
 pub(crate) mod inventory;
 pub(crate) mod krl;
 

@@ -132,6 +132,11 @@ impl Setup {
         })
     }
 
+    /// Whether the CA's key is on this machine.
+    pub(crate) fn signs_locally(&self) -> bool {
+        !matches!(self.config.backend, Backend::Vault)
+    }
+
     /// What signs.
     pub(crate) fn backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
         Ok(match self.config.backend {

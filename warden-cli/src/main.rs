@@ -8,6 +8,7 @@ mod error;
 mod output;
 mod program;
 mod ssh_keygen;
+mod sshd;
 
 use std::process::ExitCode;
 

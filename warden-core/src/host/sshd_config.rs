@@ -219,6 +219,17 @@ impl ConfigFiles {
         said
     }
 
+    /// The main file, as the host names it.
+    pub fn main(&self) -> &str {
+        self.0.first().map_or(MAIN, |file| file.path.as_str())
+    }
+
+    /// A file that is part of the configuration, as the host names it; `path` is from the root.
+    pub fn named_as(&self, path: &str) -> Option<&str> {
+        let is_it = |name: &&str| name.strip_suffix(path).is_some_and(|at| at.ends_with('/'));
+        self.0.iter().map(|file| file.path.as_str()).find(is_it)
+    }
+
     /// The lines that set a keyword, each with its file.
     pub fn that_set<'a>(
         &'a self,

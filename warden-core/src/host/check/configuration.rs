@@ -84,25 +84,29 @@ pub fn configuration(
             differs("PermitRootLogin", text);
         }
     }
+    let own = files.named_as(SSHD_CONFIG);
     let mut findings = Vec::new();
-    let own = files_own_name(rendering, files);
+    if own.is_none() {
+        let text = format!("it does not include {SSHD_CONFIG}, so none of it is in effect");
+        findings.push(Finding::new("not_included", files.main(), text));
+    }
     for ((keyword, text), connections) in seen {
-        let others: Vec<_> = files
-            .that_set(keyword)
-            .filter(|(file, _)| Some(file.path.as_str()) != own)
-            .collect();
-        let (first, more) = (connections.first(), connections.len() - 1);
-        let who = match more {
-            0 => first.cloned().unwrap_or_default(),
-            _ => format!("{} and {more} more", first.cloned().unwrap_or_default()),
+        let mut set = files.that_set(keyword);
+        let elsewhere = set.find(|(file, _)| Some(file.path.as_str()) != own);
+        let who = match connections.as_slice() {
+            [only] => only.clone(),
+            [first, more @ ..] => format!("{first} and {} more", more.len()),
+            [] => continue,
         };
         let text = format!("{text}, for {who}");
-        findings.push(match others.first() {
-            Some((file, setting)) => {
-                Finding::new("not_in_effect", file.path.as_str(), text).at(setting.line)
+        match (elsewhere, own) {
+            (Some((file, setting)), _) => {
+                let finding = Finding::new("not_in_effect", file.path.as_str(), text);
+                findings.push(finding.at(setting.line));
             }
-            None => Finding::new("not_in_effect", own.unwrap_or(SSHD_CONFIG), text),
-        });
+            (None, Some(own)) => findings.push(Finding::new("not_in_effect", own, text)),
+            (None, None) => {}
+        }
     }
     findings.extend(overridden(rendering, files, &findings));
     findings
@@ -128,14 +132,6 @@ fn overridden(rendering: &Rendering<'_>, files: &ConfigFiles, known: &[Finding])
         }
     }
     findings
-}
-
-/// The name of warden's own file, if the configuration has it.
-fn files_own_name<'f>(rendering: &Rendering<'_>, files: &'f ConfigFiles) -> Option<&'f str> {
-    let first = rendering.directives.first()?;
-    let mut set = files.that_set(first.keyword);
-    let own = set.find(|(file, _)| file.path.ends_with(&format!("/{SSHD_CONFIG}")));
-    own.map(|(file, _)| file.path.as_str())
 }
 
 fn holds(effective: &Effective, directive: &Directive) -> bool {

@@ -16,6 +16,8 @@ mod harness;
 mod interop;
 mod logins;
 mod openbao;
+mod parity;
+mod preflight;
 mod registry;
 mod remote;
 mod setup;

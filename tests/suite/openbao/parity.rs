@@ -7,7 +7,10 @@ use warden_core::cutover::parity::{Aspect, Key as Kind, Request, Role, Signer, m
 use warden_tests::keygen::{Key, KeyType, fingerprint};
 use warden_tests::process::Outcome;
 
-/// Settings that decide, each over the role of [`AGT`].
+/// The role of the type of [`AGT`].
+const ROLE: &str = "agt-role";
+
+/// Settings that decide, each over [`ROLE`].
 fn roles() -> Vec<Value> {
     vec![
         json!({}),
@@ -33,7 +36,7 @@ fn roles() -> Vec<Value> {
         json!({"max_ttl": 0, "ttl": 60}),
         json!({"max_ttl": 61, "ttl": 60}),
         json!({"max_ttl": 61, "ttl": 0}),
-        json!({"allow_user_certificates": false}),
+        json!({"allow_user_certificates": false, "allow_host_certificates": true, "allowed_domains": "x"}),
         json!({"allow_host_certificates": true, "allowed_domains": "agt-bridge", "allow_bare_domains": true}),
         json!({"allow_host_certificates": true, "allowed_domains": "bridge", "allow_subdomains": true}),
         json!({"allow_host_certificates": true, "allowed_domains": "*"}),
@@ -136,10 +139,12 @@ fn the_model_of_a_role_decides_and_fills_in_as_the_engine_does() {
     let keys = keys(&office);
     let (mut allowed, mut refused) = (0, 0);
     for changes in roles() {
-        office.change_role(AGT, changes.clone());
-        let saved = office
-            .bao
-            .api("GET", &format!("{}/roles/{AGT}", office.mount), Value::Null);
+        office.change_role(ROLE, changes.clone());
+        let saved = office.bao.api(
+            "GET",
+            &format!("{}/roles/{ROLE}", office.mount),
+            Value::Null,
+        );
         let read = || {
             Signer::Role(Box::new(
                 Role::from_json(saved.to_string().as_bytes()).unwrap(),
@@ -150,7 +155,7 @@ fn the_model_of_a_role_decides_and_fills_in_as_the_engine_does() {
             let Some(key) = keys.get(request.key.as_str()) else {
                 continue;
             };
-            let path = format!("{}/sign/{AGT}", office.mount);
+            let path = format!("{}/sign/{ROLE}", office.mount);
             let answer =
                 office
                     .bao
@@ -214,7 +219,7 @@ fn the_roles_that_warden_prints_are_alike_with_the_inventory() {
     for actor in [AGT, super::office::ADM, super::office::ATM] {
         let saved = office.bao.api(
             "GET",
-            &format!("{}/roles/{actor}", office.mount),
+            &format!("{}/roles/{}-role", office.mount, &actor[..3]),
             Value::Null,
         );
         office.sandbox.write("role.json", saved.to_string(), 0o600);
@@ -295,7 +300,7 @@ fn both_signers_live_are_alike_and_on_record() {
     assert_eq!(outcome.code, Some(1), "{outcome}");
     assert!(outcome.stdout.contains("FAIL parity_ca"), "{outcome}");
     // A role that begins its certificates earlier, and one that refuses.
-    office.change_role(AGT, json!({"not_before_duration": 60}));
+    office.change_role(ROLE, json!({"not_before_duration": 60}));
     let outcome = ask(&[]);
     let failed: Vec<&str> = outcome
         .stdout
@@ -304,7 +309,7 @@ fn both_signers_live_are_alike_and_on_record() {
         .collect();
     assert_eq!(failed.len(), 1, "{outcome}");
     assert!(failed[0].starts_with("FAIL parity_backdate "), "{outcome}");
-    office.change_role(AGT, json!({"allowed_users": "agt-relay"}));
+    office.change_role(ROLE, json!({"allowed_users": "agt-relay"}));
     let outcome = ask(&[]);
     assert_eq!(outcome.code, Some(1), "{outcome}");
     assert!(

@@ -18,6 +18,8 @@ mod hosts;
 mod interop;
 mod logins;
 mod openbao;
+mod parity;
+mod preflight;
 mod registry;
 mod remote;
 mod setup;

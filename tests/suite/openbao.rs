@@ -6,6 +6,7 @@ mod lint;
 mod logins;
 mod office;
 mod options;
+mod parity;
 mod pin;
 mod refusals;
 mod roles;

@@ -132,8 +132,8 @@ impl Answer {
         self.aspects.values().all(Result::is_ok)
     }
 
-    /// The answer about one aspect, as a fact.
-    fn about(&self, aspect: Aspect) -> &str {
+    /// The answer about one aspect: what the certificate would have, or `refused`.
+    pub fn about(&self, aspect: Aspect) -> &str {
         match self.aspects.get(&aspect) {
             Some(Ok(value)) => value,
             _ => "refused",

@@ -181,11 +181,7 @@ impl Role {
             (Aspect::KeyId, self.key_id(request)),
             (Aspect::Principals, self.principals(request)),
             (Aspect::EmptyPrincipals, self.empty_principals(request)),
-            (
-                Aspect::DefaultUser,
-                self.empty_principals(request)
-                    .and_then(|_| self.principals(request)),
-            ),
+            (Aspect::DefaultUser, self.principals(request)),
             (Aspect::Ttl, self.ttl(request)),
             (Aspect::DefaultTtl, self.ttl(request)),
             (

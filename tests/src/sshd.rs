@@ -324,6 +324,25 @@ impl Sshd {
         root::outcome("sh", args, None).check();
     }
 
+    /// Copies everything the server reads into a directory that stands for the root of its host.
+    #[track_caller]
+    pub fn copy_into(&self, root: &Path) {
+        let script = "\
+rm -rf \"$2\" && mkdir -p \"$2/etc/ssh\" \"$2$1\" && cp -R \"$1/.\" \"$2$1\" && rm -f \"$2$1/host\"
+for config in \"$1/sshd_config\" \"$1/etc/ssh/sshd_config\"; do
+    if [ -e \"$config\" ]; then cp \"$config\" \"$2/etc/ssh/sshd_config\"; fi
+done
+chmod -R a+rX \"$2\"";
+        let args = [
+            "-c".as_ref(),
+            script.as_ref(),
+            "sh".as_ref(),
+            self.directory.0.as_os_str(),
+            root.as_os_str(),
+        ];
+        root::outcome("sh", args, None).check();
+    }
+
     /// Replaces the principals of an account; the next login sees it.
     #[track_caller]
     pub fn set_principals(&self, account: &str, lines: &[&str]) {

@@ -2,6 +2,7 @@
 
 mod admission;
 mod ca_keys;
+mod explained;
 mod extensions;
 mod host_certificates;
 mod restraints;

@@ -36,6 +36,11 @@ fn grants_does_what_its_transcript_shows() {
 }
 
 #[test]
+fn explain_login_does_what_its_transcript_shows() {
+    check_page(&page("explain-login.md"));
+}
+
+#[test]
 fn sign_host_does_what_its_transcript_shows() {
     check_page(&page("sign-host.md"));
 }

@@ -60,6 +60,8 @@ enum Command {
     Krl(commands::krl::Krl),
     /// Render the files a host needs, and check the ones it has
     Host(commands::host::Host),
+    /// Say whether a host lets a certificate in, and which of sshd's rules refuses it first
+    ExplainLogin(commands::explain_login::ExplainLogin),
     /// Make everything in a new directory and issue a first certificate
     Quickstart(commands::quickstart::Quickstart),
 }
@@ -92,6 +94,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Revoke(command) => command.run(config),
         Command::Krl(command) => command.run(config),
         Command::Host(command) => command.run(config),
+        Command::ExplainLogin(command) => command.run(),
         Command::Quickstart(command) => command.run(),
     });
     output.finish(result)

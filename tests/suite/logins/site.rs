@@ -74,12 +74,30 @@ impl Site {
         let admitted = self.login(certificate).command("id -un").run();
         let admitted = admitted.expect_success();
         assert_eq!(admitted.stdout.trim_end(), self.account.name());
+        let explained = self.explain(certificate);
+        assert_eq!(explained["verdict"], "let_in", "{explained}");
     }
 
     /// Expects a login to be refused, and the server to say why.
     #[track_caller]
     pub(super) fn expect_refusal(&self, certificate: &Path, reason: &str) {
         self.expect_refused(&self.login(certificate), reason);
+        let explained = self.explain(certificate);
+        let rule = rule_behind(reason);
+        assert_eq!(explained["refused_by"], rule, "{reason}: {explained}");
+    }
+
+    /// What `warden explain-login` says about a certificate, from a copy of the server's files.
+    #[track_caller]
+    pub(super) fn explain(&self, certificate: &Path) -> serde_json::Value {
+        let root = self.desk.sandbox().join("copy");
+        self.sshd.copy_into(&root);
+        let login = format!("{}@{}", self.account.name(), root.display());
+        let program = self.desk.program().arg("explain-login").arg(certificate);
+        let outcome = program
+            .args([&login, "--from", "127.0.0.1", "--json"])
+            .run();
+        serde_json::from_str(&outcome.stdout).unwrap_or_else(|_| panic!("{outcome}"))
     }
 
     /// As [`Site::expect_refusal`], for a login of any kind.
@@ -93,4 +111,23 @@ impl Site {
         assert!(!log.contains("Accepted publickey"), "{log}");
         refused
     }
+}
+
+/// The rule of `explain-login` for what sshd logs.
+fn rule_behind(reason: &str) -> &'static str {
+    let known = [
+        ("authorized principal", "principal_listed"),
+        ("expired", "window"),
+        ("not yet valid", "window"),
+        ("is not listed in", "ca_trusted"),
+        ("permitted source address", "source_address"),
+        ("revoked", "not_revoked"),
+        ("is not supported", "critical_options"),
+        ("forced command options do not match", "commands_agree"),
+        ("not a user certificate", "user_certificate"),
+        ("certificate signature algorithm", "ca_signature_algorithm"),
+        ("not in PubkeyAcceptedAlgorithms", "key_algorithm"),
+    ];
+    let found = known.iter().find(|(text, _)| reason.contains(text));
+    found.map_or("no rule", |(_, rule)| rule)
 }

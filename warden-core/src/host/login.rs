@@ -1,7 +1,8 @@
 //! Why sshd lets a certificate in, or which of its rules refuses it first.
 //!
 //! - Walks sshd's own order: algorithms, revocation, trusted CA, principals, kind, window, options,
-//!   source address, the options of the principals line, and the two commands together.
+//!   source address, the options of the principals line, the two commands together, and what a
+//!   security key must show.
 //! - Judges what it is given: the host's files and settings, the moment, the address. Nothing is read
 //!   here, and nobody is asked.
 //! - What cannot be known, such as the answer of an `AuthorizedPrincipalsCommand`, is said to be
@@ -134,7 +135,7 @@ pub fn explain(certificate: &Parsed, host: &HostView, attempt: &Attempt<'_>) -> 
         attempt,
         line: host.line_for(certificate),
     };
-    let rules: [Rule<'_>; 11] = [
+    let rules: [Rule<'_>; 12] = [
         ("key_algorithm", Login::key_algorithm),
         ("ca_signature_algorithm", Login::ca_algorithm),
         ("not_revoked", Login::not_revoked),
@@ -146,6 +147,7 @@ pub fn explain(certificate: &Parsed, host: &HostView, attempt: &Attempt<'_>) -> 
         ("source_address", Login::source_address),
         ("line_options", Login::line_options),
         ("commands_agree", Login::commands_agree),
+        ("security_key", Login::security_key),
     ];
     let mut steps = Vec::new();
     for (rule, judge) in rules {
@@ -467,6 +469,32 @@ impl Login<'_> {
             (None, None) => return holds("no command is forced"),
         };
         (found.0, found.1, place)
+    }
+}
+
+impl Login<'_> {
+    /// What the signature of a FIDO key must show. There is no signature before there is a login.
+    fn security_key(&self) -> Found {
+        if !self.certificate.key_type().starts_with("sk-") {
+            return holds("it is no security key");
+        }
+        let options = self.line.as_ref().map(|(_, line)| &line.options);
+        let untouched = self
+            .certificate
+            .extensions()
+            .any(|(name, _)| name == b"no-touch-required");
+        let touched = !untouched || options.is_some_and(|line| line.touch_required);
+        let verified = options.is_some_and(|line| line.verify_required)
+            || self
+                .certificate
+                .critical_options()
+                .any(|(name, _)| name == b"verify-required");
+        let only = "; only a login shows that";
+        match (touched, verified) {
+            (_, true) => unknown(format!("the key must have verified its user{only}")),
+            (true, false) => unknown(format!("somebody must touch the key{only}")),
+            (false, false) => holds("the key need not be touched"),
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 //! - A read never blocks and never grows without bound: the file is opened without waiting, must be
 //!   regular, and is refused above a limit.
 //! - A replacement is all or nothing: a new file beside the old one, synced, renamed over it. A link
-//!   at the target is replaced, never followed.
+//!   at the target is replaced, never followed. Without that sync a file system may keep the new name
+//!   and lose the content, and an empty file would stand there after a power cut. The directory is not
+//!   synced: what such a cut can then take back is the name, and the old file is still whole.
 //! - A secret is read only from a file nobody else could have written or read.
 
 use crate::failure::{Class, Failure};

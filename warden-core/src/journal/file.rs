@@ -342,7 +342,9 @@ impl OpenJournal {
         let mut wanted = TAIL_BYTES;
         loop {
             let start = length.saturating_sub(wanted);
-            let mut end = Vec::new();
+            // One byte more, so that a single read sees the end.
+            let capacity = usize::try_from(length - start).unwrap_or(0) + 1;
+            let mut end = Vec::with_capacity(capacity);
             self.file
                 .seek(SeekFrom::Start(start))
                 .map_err(FileError::io("read", &self.path))?;

@@ -400,6 +400,11 @@ fn replace_with(
         .permissions(std::fs::Permissions::from_mode(mode))
         .tempfile_in(directory)
         .map_err(FileError::io("write", path))?;
+    // The umask has taken away from what was asked for.
+    temporary
+        .as_file()
+        .set_permissions(std::fs::Permissions::from_mode(mode))
+        .map_err(FileError::io("write", path))?;
     let mut file = io::BufWriter::with_capacity(64 * 1024, temporary.as_file());
     content(&mut file)
         .and_then(|()| file.flush())

@@ -5,7 +5,8 @@
 //! - Where there is no sshd, or it cannot test anything, that is said and nothing is concluded.
 
 use crate::error::CliError;
-use std::fs::File;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -51,7 +52,11 @@ struct Answer {
 impl Trial {
     /// Copies the configuration of a tree.
     pub(crate) fn prepare(tree: &Tree<'_>, program: &Path) -> Result<Self, CliError> {
-        let directory = tempfile::tempdir().map_err(|error| no_room(&error))?;
+        // Whatever the umask is: sshd is root's, and what it reads must be nobody else's.
+        let directory = tempfile::Builder::new()
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
+            .map_err(|error| no_room(&error))?;
         let files = ConfigFiles::read(tree, SSHD_CONFIG, directory.path())?;
         for (name, text) in files.copies() {
             file::create_new(&directory.path().join(name), text.as_bytes(), 0o600)?;

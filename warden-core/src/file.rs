@@ -438,11 +438,18 @@ fn directory_of(path: &Path) -> &Path {
 }
 
 fn temporary_beside(path: &Path, mode: u32) -> Result<tempfile::NamedTempFile, FileError> {
-    tempfile::Builder::new()
+    let permissions = std::fs::Permissions::from_mode(mode);
+    let temporary = tempfile::Builder::new()
         .prefix(".warden-")
-        .permissions(std::fs::Permissions::from_mode(mode))
+        .permissions(permissions.clone())
         .tempfile_in(directory_of(path))
-        .map_err(FileError::io("write", path))
+        .map_err(FileError::io("write", path))?;
+    // The umask has taken away from what was asked for.
+    temporary
+        .as_file()
+        .set_permissions(permissions)
+        .map_err(FileError::io("write", path))?;
+    Ok(temporary)
 }
 
 fn replace_with(

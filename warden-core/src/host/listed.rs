@@ -67,7 +67,7 @@ impl Listed {
         if let Some(line) = rest.first() {
             return Err(wrong(
                 line.number,
-                "it is indented less than what stands before".to_owned(),
+                "it does not belong to what stands before".to_owned(),
             ));
         }
         let accounts = accounts_of(whole, host).map_err(|(line, message)| wrong(line, message))?;
@@ -132,7 +132,7 @@ fn node(rest: &mut &[Line<'_>], indent: usize, depth: usize) -> Result<Node, Wro
     if depth > MAX_DEPTH {
         return Err((first.number, "it is nested too deep".to_owned()));
     }
-    let is_list = first.text.starts_with("- ") || first.text == "-";
+    let is_list = first.text.starts_with('-');
     let mut list = Vec::new();
     let mut map: Vec<(Word, Node)> = Vec::new();
     while let Some((line, after)) = rest.split_first() {
@@ -140,6 +140,10 @@ fn node(rest: &mut &[Line<'_>], indent: usize, depth: usize) -> Result<Node, Wro
             break;
         }
         let wrong = |message: &str| (line.number, message.to_owned());
+        // The next key after a list that stands right below its own.
+        if is_list && line.indent == indent && !line.text.starts_with('-') {
+            break;
+        }
         if line.indent > indent {
             return Err(wrong("it is indented more than what stands before"));
         }

@@ -240,8 +240,11 @@ fn ended(rest: &[u8]) -> bool {
     rest.first().is_none_or(|byte| is_blank(*byte))
 }
 
-/// Takes one option off the text.
+/// Takes one option off the text. Nothing at all between two commas is one, too.
 fn one_option<'a>(text: &'a [u8], into: &mut KeyOptions) -> Result<&'a [u8], OptionsError> {
+    if text.first() == Some(&b',') {
+        return Ok(text);
+    }
     if let Some(rest) = without(text, "restrict") {
         into.permits = Permits::all(false);
         return Ok(rest);
@@ -394,6 +397,7 @@ mod tests {
             .valued;
         assert_eq!(from["from"], [b"10.0.0.0/8"]);
         assert!(only("restrict, x").options.permits.none());
+        assert!(only(",restrict,,pty x").options.permits.pty);
         assert_eq!(command("command=\"a b\" c"), Some("a b".to_owned()));
     }
 
@@ -409,7 +413,6 @@ mod tests {
                 "command=\"a\",command=\"b\" x",
                 OptionsError::Twice("command"),
             ),
-            ("restrict,,pty x", OptionsError::Unknown),
             ("command=\"a b\",", OptionsError::NothingFollows),
             ("environment=\"A\" x", OptionsError::Environment),
             ("no-restrict x", OptionsError::Unknown),

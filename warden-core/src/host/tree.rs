@@ -15,12 +15,16 @@ use crate::certificate::Parsed;
 use crate::diagnostic::SourceText;
 use crate::failure::{Class, Failure};
 use crate::file::{self, FileError, Links};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// The largest file that is looked at, in bytes: what sshd itself takes for a KRL.
 pub const MAX_FILE_BYTES: usize = 128 * 1024 * 1024;
+
+/// What a file is called while it is written; no account can be called so.
+const UNFINISHED: &str = ".warden-";
 
 /// The mode of every directory.
 const DIRECTORY_MODE: u32 = 0o755;
@@ -123,7 +127,7 @@ pub enum Step {
     Changed,
     /// It is there as it should be.
     Same,
-    /// Its account is gone, and so it goes.
+    /// Its account is gone, or a write was interrupted, and so it goes.
     Removed,
     /// Its account is unknown, but warden did not render it: it stays.
     Foreign,
@@ -157,7 +161,7 @@ pub fn krl_version(krl: &[u8]) -> Option<u64> {
 /// If something stands in the way, or the KRL would go back.
 pub fn plan(rendering: &Rendering<'_>, directory: &Path) -> Result<Plan, TreeError> {
     let mut plan = Plan::new();
-    for (place, _) in directories(rendering) {
+    for place in directories(rendering) {
         real_directory(&directory.join(place))?;
     }
     for file in &rendering.files {
@@ -179,9 +183,14 @@ pub fn plan(rendering: &Rendering<'_>, directory: &Path) -> Result<Plan, TreeErr
     if !rendered(REVOKED_KEYS) && existing(&krl)?.is_some() {
         return Err(TreeError::KrlLeftOut { path: krl });
     }
+    for place in directories(rendering) {
+        let names = names_in(&directory.join(&place))?;
+        let unfinished = names.iter().filter(|name| name.starts_with(UNFINISHED));
+        plan.extend(unfinished.map(|name| (format!("{}/{name}", place.display()), Step::Removed)));
+    }
     for name in names_in(&directory.join(PRINCIPALS_DIRECTORY))? {
         let relative = format!("{PRINCIPALS_DIRECTORY}/{name}");
-        if rendered(&relative) {
+        if rendered(&relative) || name.starts_with(UNFINISHED) {
             continue;
         }
         let found = match existing(&directory.join(&relative)) {
@@ -203,7 +212,7 @@ pub fn plan(rendering: &Rendering<'_>, directory: &Path) -> Result<Plan, TreeErr
 pub fn write(rendering: &Rendering<'_>, directory: &Path) -> Result<Plan, TreeError> {
     let plan = plan(rendering, directory)?;
     make_directory(directory)?;
-    for (place, _) in directories(rendering) {
+    for place in directories(rendering) {
         make_directory(&directory.join(place))?;
     }
     for file in &rendering.files {
@@ -216,7 +225,7 @@ pub fn write(rendering: &Rendering<'_>, directory: &Path) -> Result<Plan, TreeEr
             std::fs::remove_file(&path).map_err(FileError::io("remove", &path))?;
         }
     }
-    for (place, _) in directories(rendering) {
+    for place in directories(rendering) {
         file::sync_directory(&directory.join(place))?;
     }
     for file in &rendering.files {
@@ -318,14 +327,14 @@ fn may_be_replaced(
 }
 
 /// Every directory below the output, each before what is in it.
-fn directories(rendering: &Rendering<'_>) -> std::collections::BTreeMap<PathBuf, ()> {
+fn directories(rendering: &Rendering<'_>) -> BTreeSet<PathBuf> {
     let parents = rendering
         .files
         .iter()
         .flat_map(|file| Path::new(&file.path).ancestors().skip(1));
     parents
         .filter(|parent| *parent != Path::new(""))
-        .map(|parent| (parent.to_owned(), ()))
+        .map(Path::to_owned)
         .collect()
 }
 

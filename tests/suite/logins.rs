@@ -5,5 +5,5 @@ mod ca_keys;
 mod extensions;
 mod restraints;
 mod security_keys;
-mod site;
+pub(crate) mod site;
 mod user_keys;

@@ -14,6 +14,7 @@ mod faults;
 mod gate;
 mod harness;
 mod interop;
+mod krl;
 mod logins;
 mod openbao;
 mod registry;

@@ -12,6 +12,7 @@ mod forger;
 mod gate;
 mod inventory;
 mod journal;
+mod krl;
 mod post_sign;
 mod properties;
 mod registry;

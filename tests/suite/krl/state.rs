@@ -1,0 +1,1 @@
+//! What is revoked on disk, when something comes between.

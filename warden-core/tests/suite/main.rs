@@ -16,5 +16,6 @@ mod krl;
 mod post_sign;
 mod properties;
 mod registry;
+mod revocation;
 mod scene;
 mod wire;

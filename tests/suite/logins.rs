@@ -7,5 +7,5 @@ mod extensions;
 mod host_certificates;
 mod restraints;
 mod security_keys;
-mod site;
+pub(crate) mod site;
 mod user_keys;

@@ -16,6 +16,7 @@ mod grants;
 mod harness;
 mod hosts;
 mod interop;
+mod krl;
 mod logins;
 mod openbao;
 mod parity;

@@ -6,6 +6,7 @@ use serde_json::json;
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
+use warden_core::cutover::parity::Aspect;
 use warden_core::cutover::preflight::CODES;
 use warden_tests::keygen::{Key, KeyType, fingerprint};
 use warden_tests::process::Outcome;
@@ -438,4 +439,23 @@ fn an_sshd_is_judged_by_what_it_says() {
             .sandbox
             .warden(["cutover", "preflight", "--key", "/x", "--min-sshd", "nine"]);
     refusal_of_text(&version, 2, "version_malformed");
+}
+
+#[test]
+fn every_code_is_explained() {
+    let page = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../wiki/reference/preflight.md"
+    );
+    let page = std::fs::read_to_string(page).unwrap();
+    let of_parity = Aspect::ALL.map(Aspect::code);
+    let others = [
+        "sshd_version",
+        "sshd_loglevel",
+        "parity_old_signed",
+        "parity_new_signed",
+    ];
+    for code in CODES.iter().chain(&of_parity).chain(&others) {
+        assert!(page.contains(&format!("`{code}`")), "{code}");
+    }
 }

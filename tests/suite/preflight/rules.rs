@@ -431,6 +431,9 @@ fn an_sshd_is_judged_by_what_it_says() {
     let sound = run("OpenSSH_9.2p1", "VERBOSE");
     assert_eq!(failing(&sound), Vec::<String>::new(), "{sound}");
     assert!(with_verdict("PASS", &sound).contains("sshd_loglevel"));
+    let of_1970 = scene.sandbox.warden_program();
+    let of_1970 = of_1970.args(["cutover", "preflight", "--target-clock", "0", "--key"]);
+    assert_eq!(failing(&of_1970.arg(scene.path()).run()), ["target_clock"]);
     assert_eq!(failing(&run("OpenSSH_7.4", "VERBOSE")), ["sshd_version"]);
     assert_eq!(failing(&run("OpenSSH_9.2p1", "QUIET")), ["sshd_loglevel"]);
     assert!(with_verdict("WARN", &run("OpenSSH_9.2p1", "INFO")).contains("sshd_loglevel"));
@@ -450,6 +453,7 @@ fn every_code_is_explained() {
     let page = std::fs::read_to_string(page).unwrap();
     let of_parity = Aspect::ALL.map(Aspect::code);
     let others = [
+        "target_clock",
         "sshd_version",
         "sshd_loglevel",
         "parity_old_signed",

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use warden_core::cutover::parity::{Aspect, Key as Kind, Request, Role, Signer, matrix};
 use warden_tests::keygen::{Key, KeyType, fingerprint};
 use warden_tests::process::Outcome;
+use warden_tests::sk_agent::{SkAgent, SkKind};
 
 /// The role of the type of [`AGT`].
 const ROLE: &str = "agt-role";
@@ -54,7 +55,11 @@ fn keys(office: &Office) -> BTreeMap<&'static str, String> {
         let key = Key::make(office.sandbox.path(), kind.as_str(), key_type);
         (kind.as_str(), key.public_line())
     };
+    let agent = SkAgent::start();
+    let fido = |kind: Kind, sk| (kind.as_str(), agent.public_line(sk));
     BTreeMap::from([
+        fido(Kind::SkEd25519, SkKind::Ed25519),
+        fido(Kind::SkEcdsa, SkKind::EcdsaP256),
         make(Kind::Ed25519, KeyType::Ed25519),
         make(Kind::Ecdsa(256), KeyType::Ecdsa(256)),
         make(Kind::Ecdsa(384), KeyType::Ecdsa(384)),
@@ -152,9 +157,7 @@ fn the_model_of_a_role_decides_and_fills_in_as_the_engine_does() {
         };
         let role = read();
         for (aspect, request) in matrix(&role, &read()) {
-            let Some(key) = keys.get(request.key.as_str()) else {
-                continue;
-            };
+            let key = &keys[request.key.as_str()];
             let path = format!("{}/sign/{ROLE}", office.mount);
             let answer =
                 office

@@ -106,6 +106,14 @@ fn each_planted_difference_is_one_finding() {
             "parity_critical_options",
         ),
         (
+            with(&["a", "b"], "agt-x")
+                .option("clear")
+                .option("permit-pty")
+                .option("force-command=/bin/y")
+                .validity("20300101000000Z:20300101010000Z"),
+            "parity_critical_options",
+        ),
+        (
             alike().option("source-address=192.0.2.0/24"),
             "parity_critical_options",
         ),

@@ -6,6 +6,7 @@ use serde_json::json;
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
+use warden_core::cutover::parity::Aspect;
 use warden_core::cutover::preflight::CODES;
 use warden_tests::keygen::{Key, KeyType, fingerprint};
 use warden_tests::process::Outcome;
@@ -430,6 +431,9 @@ fn an_sshd_is_judged_by_what_it_says() {
     let sound = run("OpenSSH_9.2p1", "VERBOSE");
     assert_eq!(failing(&sound), Vec::<String>::new(), "{sound}");
     assert!(with_verdict("PASS", &sound).contains("sshd_loglevel"));
+    let of_1970 = scene.sandbox.warden_program();
+    let of_1970 = of_1970.args(["cutover", "preflight", "--target-clock", "0", "--key"]);
+    assert_eq!(failing(&of_1970.arg(scene.path()).run()), ["target_clock"]);
     assert_eq!(failing(&run("OpenSSH_7.4", "VERBOSE")), ["sshd_version"]);
     assert_eq!(failing(&run("OpenSSH_9.2p1", "QUIET")), ["sshd_loglevel"]);
     assert!(with_verdict("WARN", &run("OpenSSH_9.2p1", "INFO")).contains("sshd_loglevel"));
@@ -438,4 +442,24 @@ fn an_sshd_is_judged_by_what_it_says() {
             .sandbox
             .warden(["cutover", "preflight", "--key", "/x", "--min-sshd", "nine"]);
     refusal_of_text(&version, 2, "version_malformed");
+}
+
+#[test]
+fn every_code_is_explained() {
+    let page = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../wiki/reference/preflight.md"
+    );
+    let page = std::fs::read_to_string(page).unwrap();
+    let of_parity = Aspect::ALL.map(Aspect::code);
+    let others = [
+        "target_clock",
+        "sshd_version",
+        "sshd_loglevel",
+        "parity_old_signed",
+        "parity_new_signed",
+    ];
+    for code in CODES.iter().chain(&of_parity).chain(&others) {
+        assert!(page.contains(&format!("`{code}`")), "{code}");
+    }
 }

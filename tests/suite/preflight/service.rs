@@ -56,7 +56,7 @@ fn every_rule_of_a_service_can_hold_and_each_place_can_break_it() {
             .contains("PASS consumer_mount_ro mount=/srv want=ro got=ro"),
         "{outcome}"
     );
-    let table: [(&str, &str, &[&str], &str); 10] = [
+    let table: [(&str, &str, &[&str], &str); 11] = [
         // Written through, or covered by a mount that can be.
         (
             "",
@@ -77,6 +77,13 @@ fn every_rule_of_a_service_can_hold_and_each_place_can_break_it() {
         ("chown 1 ca", "", &[], "ca_key_parents"),
         (
             "mkdir -m 777 open; mv ca open; ln -s open/ca ca",
+            "",
+            &[],
+            "ca_key_parents",
+        ),
+        // The key's own directory is sound, but the way to it leads through one that is not.
+        (
+            "mkdir -m 777 open; mv ca real; ln -s ../real open/link; ln -s open/link ca",
             "",
             &[],
             "ca_key_parents",

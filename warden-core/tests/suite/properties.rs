@@ -1,5 +1,6 @@
 //! What holds for any actor and any request.
 
+mod cutover;
 pub(crate) mod plan;
 
 use crate::forger::{CA, ca};

@@ -78,7 +78,7 @@ impl ParityArgs {
                 let (old, new) = (certificate(old)?, certificate(new)?);
                 let known = |certificate| Known {
                     certificate,
-                    signed_at: None,
+                    signed: None,
                 };
                 certificates(known(&old), known(&new), &expected)
             }

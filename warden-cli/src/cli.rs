@@ -52,6 +52,8 @@ enum Command {
     Smoke(commands::smoke::Smoke),
     /// Write the registry snapshot that the policy service reads, and compare snapshots
     Registry(commands::registry::Registry),
+    /// Move from one CA to another in steps that are each checked
+    Cutover(commands::cutover::Cutover),
     /// Make everything in a new directory and issue a first certificate
     Quickstart(commands::quickstart::Quickstart),
 }
@@ -80,6 +82,7 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Gate(command) => command.run(config, &output),
         Command::Smoke(command) => command.run(config),
         Command::Registry(command) => command.run(config, &output),
+        Command::Cutover(command) => command.run(config),
         Command::Quickstart(command) => command.run(),
     });
     output.finish(result)

@@ -3,6 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod backend;
 pub(crate) mod ca;
+pub(crate) mod cutover;
 pub(crate) mod gate;
 pub(crate) mod grants;
 pub(crate) mod inventory;

@@ -14,6 +14,8 @@ use warden_core::clock::Clock;
 use warden_core::config::{
     Backend, CaKeyPlace, Config, Local, MAX_CONFIG_BYTES, Policy, PolicyMode, Vault,
 };
+use warden_core::cutover::frozen::FrozenCas;
+use warden_core::cutover::pointer::{self, Pointer, PointerError};
 use warden_core::diagnostic::SourceText;
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
@@ -95,6 +97,7 @@ pub(crate) fn refuse_setuid() -> Result<(), CliError> {
 /// What the configuration and the surroundings say together.
 pub(crate) struct Setup {
     config: Config,
+    text: String,
     /// The configuration file.
     pub(crate) config_path: PathBuf,
     /// The inventory.
@@ -111,7 +114,12 @@ impl Setup {
             CliError::from(error)
                 .hint("name another with --config, or begin with `warden quickstart DIR`")
         })?;
-        let source = SourceText::new(&path, text);
+        Self::of(path, text)
+    }
+
+    /// What a configuration of this text would say at this place.
+    fn of(path: PathBuf, text: String) -> Result<Self, CliError> {
+        let source = SourceText::new(&path, text.clone());
         let config = Config::from_toml(&source, home().as_deref()).map_err(|problem| {
             CliError::from_problems("config_malformed", std::slice::from_ref(&problem))
         })?;
@@ -124,30 +132,67 @@ impl Setup {
         let inventory = InventoryPath::new(&config.inventory_path);
         Ok(Self {
             config,
+            text,
             config_path: path,
             inventory,
             state_dir,
         })
     }
 
+    /// Who signs by this configuration.
+    pub(crate) fn pointer(&self) -> Result<Pointer, CliError> {
+        Ok(Pointer::of(&self.text)?)
+    }
+
+    /// The same with another pointer; nothing is written.
+    pub(crate) fn pointing_at(&self, pointer: &Pointer) -> Result<Self, CliError> {
+        Self::of(self.config_path.clone(), pointer.put_into(&self.text)?)
+    }
+
+    /// Writes the pointer into the configuration file, and everything else of it as it was.
+    pub(crate) fn write_pointer(&self, pointer: &Pointer) -> Result<(), PointerError> {
+        let text = pointer.put_into(&self.text)?;
+        pointer::write(&self.config_path, &text, pointer, home().as_deref())
+    }
+
+    /// The text of the configuration.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Which backend signs.
+    pub(crate) fn backend_kind(&self) -> Backend {
+        self.config.backend
+    }
+
+    /// What signs, also if a cutover has frozen it: for a trial.
+    pub(crate) fn unguarded_backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
+        Ok(match self.config.backend {
+            Backend::Vault => Box::new(self.engine()?),
+            _ => Box::new(self.local_ca()?),
+        })
+    }
+
     /// What signs.
     pub(crate) fn backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
-        match self.config.backend {
-            Backend::Vault => {
-                let vault = self.vault()?;
-                Ok(Box::new(OpenBao::new(
-                    vault.settings.clone(),
-                    credential(&vault.credential)?,
-                )))
-            }
-            _ => {
-                let ca = LocalCa::new(self.ca_key_file()?);
-                let host_ca = self.host_ca_key_file().ok();
-                Ok(Box::new(ca.apart_from(
-                    host_ca.as_ref().and_then(published_fingerprint),
-                )))
-            }
-        }
+        let frozen = FrozenCas::read(&self.state_dir)?;
+        Ok(frozen.guard(self.unguarded_backend()?))
+    }
+
+    /// The engine, whether or not it is what signs.
+    pub(crate) fn engine(&self) -> Result<OpenBao, CliError> {
+        let vault = self.vault()?;
+        Ok(OpenBao::new(
+            vault.settings.clone(),
+            credential(&vault.credential)?,
+        ))
+    }
+
+    /// The local CA, whether or not it is what signs.
+    pub(crate) fn local_ca(&self) -> Result<LocalCa, CliError> {
+        let ca = LocalCa::new(self.ca_key_file()?);
+        let host_ca = self.host_ca_key_file().ok();
+        Ok(ca.apart_from(host_ca.as_ref().and_then(published_fingerprint)))
     }
 
     /// What signs host certificates.
@@ -227,6 +272,11 @@ impl Setup {
                 self.config_path.display()
             ))
         })
+    }
+
+    /// Where the configuration says that the local CA's key file is.
+    pub(crate) fn ca_key_place(&self) -> Option<&CaKeyPlace> {
+        self.config.local.ca_key.as_ref()
     }
 
     /// The local CA's key file.

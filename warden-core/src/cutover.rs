@@ -19,10 +19,15 @@
 //!
 //! The reference is `wiki/reference/cutover.md`.
 
+pub mod check;
+pub mod drain;
 pub mod frozen;
 pub mod history;
+pub mod observe;
+pub mod parity;
 pub mod plan;
 pub mod pointer;
+pub mod preflight;
 pub mod state;
 pub mod step;
 

@@ -9,6 +9,7 @@
 mod check;
 pub mod local;
 pub mod openbao;
+pub mod sshsig;
 
 pub use check::Mismatch;
 

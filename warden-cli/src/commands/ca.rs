@@ -1,3 +1,7 @@
+pub(crate) use check::{KeyFileArgs, finish, parsed_fingerprint};
+
+mod check;
+
 use crate::environment::Setup;
 use crate::error::CliError;
 use crate::output::Report;
@@ -42,11 +46,20 @@ enum CaCommand {
     /// know before you put the line into the configuration.
     Pin,
     /// Judge the CA key file: its mode, owner, links, the directories above it, and the key itself
-    Check,
+    ///
+    /// With any option every rule is one line; with --service none has an exception, and the key is
+    /// judged as the service sees it too. Nothing is changed.
+    Check(KeyFileArgs),
 }
 
 impl Ca {
     pub(crate) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
+        if let CaCommand::Check(args) = &self.command
+            && args.is_any()
+        {
+            let checks = args.judge(config)?;
+            return finish(&checks, "preflight_failed", "the CA key file is not ready");
+        }
         let setup = Setup::load(config)?;
         if let CaCommand::Pin = self.command {
             return pin(&setup);
@@ -69,7 +82,7 @@ impl Ca {
                     ..Report::default()
                 })
             }
-            CaCommand::Check => {
+            CaCommand::Check(_) => {
                 let key = key_file
                     .open()
                     .map_err(|error| CliError::from(error).with_class(Class::Failed))?;

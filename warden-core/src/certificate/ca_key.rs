@@ -46,7 +46,7 @@ impl CaPublicKey {
     }
 
     /// Whether `signature`, in wire form, is this key's over `message`.
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let mut rest = signature;
         let Ok(signature) = Signature::decode(&mut rest) else {
             return false;

@@ -8,7 +8,7 @@ use crate::authorize::Authorization;
 use crate::certificate::{Fingerprint, UnixTime};
 use crate::failure::Class;
 use crate::file::{self, FileError, Links};
-use crate::inventory::ActorName;
+use crate::inventory::Holder;
 use crate::sign::{BackendError, KeyIdRule, Reply, SigningBackend, TrustedCa};
 use std::path::{Path, PathBuf};
 
@@ -163,8 +163,8 @@ impl SigningBackend for Guarded {
         self.backend.key_id_rule()
     }
 
-    fn mismatch_hint(&self, actor: &ActorName, reason: &'static str) -> Option<String> {
-        self.backend.mismatch_hint(actor, reason)
+    fn mismatch_hint(&self, holder: &Holder, reason: &'static str) -> Option<String> {
+        self.backend.mismatch_hint(holder, reason)
     }
 
     fn sign(&self, authorization: &Authorization, now: UnixTime) -> Result<Reply, BackendError> {

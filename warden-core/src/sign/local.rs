@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The largest private key file, in bytes. A 16,384-bit RSA key takes 13 KiB.
-const MAX_KEY_FILE_BYTES: usize = 64 * 1024;
+pub(crate) const MAX_KEY_FILE_BYTES: usize = 64 * 1024;
 
 /// The largest passphrase file, in bytes.
 const MAX_PASSPHRASE_BYTES: usize = 4096;
@@ -151,33 +151,40 @@ impl CaKeyFile {
     /// Never prompts. The secret is in memory that is wiped, and nowhere else.
     pub fn open(&self) -> Result<CaKey, CaKeyError> {
         let content = file::read_secret(&self.path, MAX_KEY_FILE_BYTES)?;
-        let passphrase = || -> Result<Zeroizing<Vec<u8>>, CaKeyError> {
-            let Some(path) = &self.passphrase_file else {
-                return Err(CaKeyError::PassphraseRequired {
-                    path: self.path.clone(),
-                });
-            };
-            let mut passphrase = file::read_secret(path, MAX_PASSPHRASE_BYTES)
-                .map_err(CaKeyError::PassphraseFile)?;
-            // One newline at the end belongs to the file, not to the passphrase.
-            if passphrase.last() == Some(&b'\n') {
-                passphrase.pop();
-            }
-            Ok(passphrase)
-        };
+        let key = self.decoded(&content)?;
+        self.same_public_half(&key.public)?;
+        Ok(key)
+    }
+
+    /// The key in the content of the file.
+    pub(crate) fn decoded(&self, content: &[u8]) -> Result<CaKey, CaKeyError> {
         let wrong = |source| CaKeyError::Key {
             path: self.path.clone(),
             source,
         };
-        let container = private_key::Container::from_pem(&content).map_err(wrong)?;
+        let container = private_key::Container::from_pem(content).map_err(wrong)?;
         let private = match container.is_encrypted() {
-            true => container.decrypt(&passphrase()?),
+            true => container.decrypt(&self.passphrase()?),
             false => container.plain(),
         }
         .map_err(wrong)?;
         let public = CaPublicKey::new(private.public().map_err(wrong)?);
-        self.same_public_half(&public)?;
         Ok(CaKey { private, public })
+    }
+
+    fn passphrase(&self) -> Result<Zeroizing<Vec<u8>>, CaKeyError> {
+        let Some(path) = &self.passphrase_file else {
+            return Err(CaKeyError::PassphraseRequired {
+                path: self.path.clone(),
+            });
+        };
+        let mut passphrase =
+            file::read_secret(path, MAX_PASSPHRASE_BYTES).map_err(CaKeyError::PassphraseFile)?;
+        // One newline at the end belongs to the file, not to the passphrase.
+        if passphrase.last() == Some(&b'\n') {
+            passphrase.pop();
+        }
+        Ok(passphrase)
     }
 
     /// Where its public half lies, if it lies beside it: the same name with `.pub`.
@@ -215,6 +222,11 @@ impl CaKey {
     /// The public half.
     pub fn public(&self) -> &CaPublicKey {
         &self.public
+    }
+
+    /// What signs with it.
+    pub(super) fn signer(&self) -> &impl ssh_key::SigningKey {
+        &self.private
     }
 
     /// A CA key made of an ed25519 seed, for tests and benchmarks.
@@ -296,14 +308,45 @@ impl CaKey {
 /// # Errors
 /// If the system gives no random bytes.
 pub fn throwaway_key() -> Result<PublicKey, getrandom::Error> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::SysRng.try_fill_bytes(&mut *seed)?;
+    let seed = random_seed()?;
     let point = ed25519_dalek::SigningKey::from_bytes(&seed)
         .verifying_key()
         .to_bytes();
     let key = ssh_key::public::KeyData::Ed25519(ssh_key::public::Ed25519PublicKey(point));
     // The key of a random seed is on the curve and not of small order.
     PublicKey::from_key_data(key).map_err(|_| getrandom::Error::UNEXPECTED)
+}
+
+/// A key pair in memory, for a trial login: the public half, and the private one in OpenSSH's form.
+///
+/// # Errors
+/// If the system gives no random bytes.
+pub fn throwaway_pair() -> Result<(PublicKey, Zeroizing<String>), getrandom::Error> {
+    let seed = random_seed()?;
+    let pair = ssh_key::private::Ed25519Keypair::from_seed(&seed);
+    let public = PublicKey::from_key_data(ssh_key::public::KeyData::Ed25519(pair.public))
+        .map_err(|_| getrandom::Error::UNEXPECTED)?;
+    let private = ssh_key::PrivateKey::from(pair).to_openssh(ssh_key::LineEnding::LF);
+    // An ed25519 key always has a form.
+    Ok((public, private.map_err(|_| getrandom::Error::UNEXPECTED)?))
+}
+
+/// A CA that nobody trusts and whose key is gone when it is dropped, for a trial that must fail.
+///
+/// # Errors
+/// If the system gives no random bytes.
+pub fn foreign_ca() -> Result<LocalCa, getrandom::Error> {
+    let seed = random_seed()?;
+    let key = CaKey::from_ed25519_seed(&seed);
+    Ok(LocalCa::with_key(
+        key.map_err(|_| getrandom::Error::UNEXPECTED)?,
+    ))
+}
+
+fn random_seed() -> Result<Zeroizing<[u8; 32]>, getrandom::Error> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::SysRng.try_fill_bytes(&mut *seed)?;
+    Ok(seed)
 }
 
 /// A serial that is not zero, and a nonce.

@@ -11,7 +11,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 /// Stands in `allowed_critical_options` where none is allowed.
-pub(super) const NO_CRITICAL_OPTION: &str = "none";
+pub(crate) const NO_CRITICAL_OPTION: &str = "none";
 
 /// What one role is to allow.
 #[derive(Debug, Clone, PartialEq, Eq)]

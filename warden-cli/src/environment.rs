@@ -16,6 +16,8 @@ use warden_core::clock::Clock;
 use warden_core::config::{
     Backend, CaKeyPlace, Config, Local, MAX_CONFIG_BYTES, Policy, PolicyMode, Vault,
 };
+use warden_core::cutover::frozen::FrozenCas;
+use warden_core::cutover::pointer::{self, Pointer, PointerError};
 use warden_core::diagnostic::SourceText;
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
@@ -97,6 +99,7 @@ pub(crate) fn refuse_setuid() -> Result<(), CliError> {
 /// What the configuration and the surroundings say together.
 pub(crate) struct Setup {
     config: Config,
+    text: String,
     /// The configuration file.
     pub(crate) config_path: PathBuf,
     /// The inventory.
@@ -113,7 +116,12 @@ impl Setup {
             CliError::from(error)
                 .hint("name another with --config, or begin with `warden quickstart DIR`")
         })?;
-        let source = SourceText::new(&path, text);
+        Self::of(path, text)
+    }
+
+    /// What a configuration of this text would say at this place.
+    fn of(path: PathBuf, text: String) -> Result<Self, CliError> {
+        let source = SourceText::new(&path, text.clone());
         let config = Config::from_toml(&source, home().as_deref()).map_err(|problem| {
             CliError::from_problems("config_malformed", std::slice::from_ref(&problem))
         })?;
@@ -126,6 +134,7 @@ impl Setup {
         let inventory = InventoryPath::new(&config.inventory_path);
         Ok(Self {
             config,
+            text,
             config_path: path,
             inventory,
             state_dir,
@@ -137,12 +146,44 @@ impl Setup {
         !matches!(self.config.backend, Backend::Vault)
     }
 
-    /// What signs.
-    pub(crate) fn backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
+    /// Who signs by this configuration.
+    pub(crate) fn pointer(&self) -> Result<Pointer, CliError> {
+        Ok(Pointer::of(&self.text)?)
+    }
+
+    /// The same with another pointer; nothing is written.
+    pub(crate) fn pointing_at(&self, pointer: &Pointer) -> Result<Self, CliError> {
+        Self::of(self.config_path.clone(), pointer.put_into(&self.text)?)
+    }
+
+    /// Writes the pointer into the configuration file, and everything else of it as it was.
+    pub(crate) fn write_pointer(&self, pointer: &Pointer) -> Result<(), PointerError> {
+        let text = pointer.put_into(&self.text)?;
+        pointer::write(&self.config_path, &text, pointer, home().as_deref())
+    }
+
+    /// The text of the configuration.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Which backend signs.
+    pub(crate) fn backend_kind(&self) -> Backend {
+        self.config.backend
+    }
+
+    /// What signs, also if a cutover has frozen it: for a trial.
+    pub(crate) fn unguarded_backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
         Ok(match self.config.backend {
             Backend::Vault => Box::new(self.engine()?),
             _ => Box::new(self.local_ca()?),
         })
+    }
+
+    /// What signs.
+    pub(crate) fn backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
+        let frozen = FrozenCas::read(&self.state_dir)?;
+        Ok(frozen.guard(self.unguarded_backend()?))
     }
 
     /// The engine, whether or not it is what signs.

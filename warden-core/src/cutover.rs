@@ -20,8 +20,10 @@
 //! The reference is `wiki/reference/cutover.md`.
 
 pub mod check;
+pub mod drain;
 pub mod frozen;
 pub mod history;
+pub mod observe;
 pub mod parity;
 pub mod plan;
 pub mod pointer;

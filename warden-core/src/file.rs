@@ -505,7 +505,10 @@ pub fn replace_keeping_owner(path: &Path, content: &[u8]) -> Result<(), FileErro
 }
 
 /// Makes the names in a directory durable.
-pub(crate) fn sync_directory(directory: &Path) -> Result<(), FileError> {
+///
+/// # Errors
+/// If the directory cannot be opened or synced.
+pub fn sync_directory(directory: &Path) -> Result<(), FileError> {
     File::open(directory)
         .and_then(|file| file.sync_all())
         .map_err(FileError::io("sync", directory))

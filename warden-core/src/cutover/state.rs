@@ -17,7 +17,7 @@ pub enum State {
     Standby,
     /// There is a plan.
     Planned,
-    /// The new CA passed its preflight.
+    /// The new CA is there and could sign.
     Staged,
     /// Both CAs are trusted everywhere, and the old one signs.
     DualTrust,
@@ -156,7 +156,7 @@ impl Observed {
             Pointer::Other => State::Unclear,
             Pointer::Old if self.frozen.is_some() || !everywhere(|one| one.old) => State::Unclear,
             Pointer::Old if everywhere(|one| one.new) => State::DualTrust,
-            Pointer::Old if self.history.passed("preflight").is_some() => State::Staged,
+            Pointer::Old if self.new_signer == Seen::Present => State::Staged,
             Pointer::Old => State::Planned,
             Pointer::New if !everywhere(|one| one.new) || !self.new_signs() => State::Unclear,
             Pointer::New if self.old_is_gone() && (plan.same_key || !old_anywhere) => {

@@ -308,14 +308,45 @@ impl CaKey {
 /// # Errors
 /// If the system gives no random bytes.
 pub fn throwaway_key() -> Result<PublicKey, getrandom::Error> {
-    let mut seed = Zeroizing::new([0; 32]);
-    getrandom::SysRng.try_fill_bytes(&mut *seed)?;
+    let seed = random_seed()?;
     let point = ed25519_dalek::SigningKey::from_bytes(&seed)
         .verifying_key()
         .to_bytes();
     let key = ssh_key::public::KeyData::Ed25519(ssh_key::public::Ed25519PublicKey(point));
     // The key of a random seed is on the curve and not of small order.
     PublicKey::from_key_data(key).map_err(|_| getrandom::Error::UNEXPECTED)
+}
+
+/// A key pair in memory, for a trial login: the public half, and the private one in OpenSSH's form.
+///
+/// # Errors
+/// If the system gives no random bytes.
+pub fn throwaway_pair() -> Result<(PublicKey, Zeroizing<String>), getrandom::Error> {
+    let seed = random_seed()?;
+    let pair = ssh_key::private::Ed25519Keypair::from_seed(&seed);
+    let public = PublicKey::from_key_data(ssh_key::public::KeyData::Ed25519(pair.public))
+        .map_err(|_| getrandom::Error::UNEXPECTED)?;
+    let private = ssh_key::PrivateKey::from(pair).to_openssh(ssh_key::LineEnding::LF);
+    // An ed25519 key always has a form.
+    Ok((public, private.map_err(|_| getrandom::Error::UNEXPECTED)?))
+}
+
+/// A CA that nobody trusts and whose key is gone when it is dropped, for a trial that must fail.
+///
+/// # Errors
+/// If the system gives no random bytes.
+pub fn foreign_ca() -> Result<LocalCa, getrandom::Error> {
+    let seed = random_seed()?;
+    let key = CaKey::from_ed25519_seed(&seed);
+    Ok(LocalCa::with_key(
+        key.map_err(|_| getrandom::Error::UNEXPECTED)?,
+    ))
+}
+
+fn random_seed() -> Result<Zeroizing<[u8; 32]>, getrandom::Error> {
+    let mut seed = Zeroizing::new([0; 32]);
+    getrandom::SysRng.try_fill_bytes(&mut *seed)?;
+    Ok(seed)
 }
 
 /// A serial that is not zero, and a nonce.

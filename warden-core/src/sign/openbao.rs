@@ -8,6 +8,7 @@
 //! References: the engine's API documents; `wiki/guides/openbao.md`.
 
 mod credential;
+pub mod issuers;
 pub mod lint;
 mod meaning;
 pub mod roles;

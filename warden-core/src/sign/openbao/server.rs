@@ -75,6 +75,23 @@ impl Server {
         self.connection.success(request, deadline)
     }
 
+    /// The body of the answer to a request that succeeded.
+    pub(super) fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        token: &Secret,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, ExchangeError> {
+        let request = Request {
+            method,
+            body,
+            ..get(path, Some(token))
+        };
+        self.connection.success(request, deadline)
+    }
+
     /// Executes an endpoint that `vaultrs` declares, over the connection.
     pub(super) fn execute<E: rustify::Endpoint>(
         &self,

@@ -113,7 +113,7 @@ impl Krl {
                 }
             }
         }
-        for (ca, runs, key_ids) in loaded.sections {
+        for LoadedCa { ca, runs, key_ids } in loaded.sections {
             let mut serials = Serials::default();
             serials.add(runs.into_iter());
             krl.certificates.push(RevokedCertificates {
@@ -126,11 +126,17 @@ impl Krl {
     }
 }
 
+/// What was read of one CA, or of every CA.
+struct LoadedCa {
+    ca: Option<Vec<u8>>,
+    runs: Vec<Run>,
+    key_ids: BTreeSet<Vec<u8>>,
+}
+
 /// Certificates as they were read; the runs are put in order once, at the end.
 #[derive(Default)]
 struct Loaded {
-    /// CA, serials and key ids.
-    sections: Vec<(Option<Vec<u8>>, Vec<Run>, BTreeSet<Vec<u8>>)>,
+    sections: Vec<LoadedCa>,
     /// Which of them is a CA's, since a file may name millions.
     place: HashMap<Option<Vec<u8>>, usize>,
     runs: usize,
@@ -146,9 +152,13 @@ fn certificates(mut at: Cursor<'_>, loaded: &mut Loaded) -> Result<(), KrlError>
     let next = loaded.sections.len();
     let place = *loaded.place.entry(ca.clone()).or_insert(next);
     if place == next {
-        loaded.sections.push((ca, Vec::new(), BTreeSet::new()));
+        loaded.sections.push(LoadedCa {
+            ca,
+            runs: Vec::new(),
+            key_ids: BTreeSet::new(),
+        });
     }
-    let (_, runs, key_ids) = &mut loaded.sections[place];
+    let LoadedCa { runs, key_ids, .. } = &mut loaded.sections[place];
     let count = &mut loaded.runs;
     let mut add = |first: u64, last: u64| {
         if first == 0 || first > last {

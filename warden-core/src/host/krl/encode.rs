@@ -304,7 +304,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_other_mixture_is_smaller(steps in prop::collection::vec((2u64..200, 0u64..40), 1..9)) {
+        fn no_other_mixture_is_smaller(steps in prop::collection::vec((2u64..200, 0u64..400), 1..9)) {
             let mut at = 1;
             let mut runs = vec![];
             for (gap, span) in steps {

@@ -192,11 +192,17 @@ impl Failure for RevocationError {
 pub fn load(state_dir: &Path) -> Result<Revocations, RevocationError> {
     match read(state_dir)? {
         Some(revocations) => Ok(revocations),
-        None if state_dir.join(LOCK).symlink_metadata().is_err() => Ok(Revocations::none()),
+        None if nobody_ever_wrote(state_dir) => Ok(Revocations::none()),
         None => Err(RevocationError::Missing {
             path: state_dir.join(FILE),
         }),
     }
+}
+
+/// Whether there is no lock; anything but its plain absence counts as one.
+fn nobody_ever_wrote(state_dir: &Path) -> bool {
+    let found = state_dir.join(LOCK).symlink_metadata();
+    found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn read(state_dir: &Path) -> Result<Option<Revocations>, RevocationError> {
@@ -330,7 +336,7 @@ impl<'a> Writer<'a> {
         clock: &'a dyn Clock,
     ) -> Result<Self, RevocationError> {
         // Nobody ever revoked anything if there is no lock, however late the journal begins.
-        let fresh = journal.state_dir().join(LOCK).symlink_metadata().is_err();
+        let fresh = nobody_ever_wrote(journal.state_dir());
         let lock = journal
             .lock_file(LOCK)
             .map_err(RevocationError::NotRecorded)?;

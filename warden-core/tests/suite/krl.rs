@@ -173,6 +173,25 @@ fn a_file_of_bitmaps_is_refused_before_it_takes_the_machine() {
 }
 
 #[test]
+fn a_file_of_very_many_cas_is_read_in_bounded_time() {
+    let mut bytes = header();
+    for number in 0..200_000u64 {
+        let point = [[7; 24].as_slice(), &number.to_be_bytes()].concat();
+        let blob = [string(b"ssh-ed25519"), string(&point)].concat();
+        let inside = [
+            string(&blob),
+            string(b""),
+            section(0x20, &9u64.to_be_bytes()),
+        ]
+        .concat();
+        bytes.extend(section(1, &inside));
+    }
+    let began = Instant::now();
+    assert_eq!(Krl::parse(&bytes).unwrap().entries(), 200_000);
+    assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
 fn odd_serials_never_make_a_bitmap_that_is_too_wide() {
     for count in [8191, 8192, 8193, 20_000] {
         let mut krl = Krl::new(1, UnixTime(1), "");

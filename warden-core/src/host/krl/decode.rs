@@ -4,11 +4,11 @@
 //! - One pass, and memory bounded by [`MAX_RUNS`], whatever the bytes say.
 
 use super::encode::{FORMAT_VERSION, MAGIC, MAX_BITMAP_BITS, section};
-use super::serials::Run;
+use super::serials::{Run, Serials};
 use super::{Krl, RevokedCertificates};
 use crate::certificate::UnixTime;
 use crate::failure::{Class, Failure};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// The largest file OpenSSH reads, in bytes (`SSHBUF_SIZE_MAX`).
 pub const MAX_KRL_BYTES: usize = 128 * 1024 * 1024;
@@ -113,30 +113,33 @@ impl Krl {
                 }
             }
         }
-        for (certificates, runs) in loaded.sections {
-            let Certificates { ca, key_ids } = certificates;
-            let RevokedCertificates {
-                serials,
-                key_ids: known,
-                ..
-            } = krl.of(ca);
+        for LoadedCa { ca, runs, key_ids } in loaded.sections {
+            let mut serials = Serials::default();
             serials.add(runs.into_iter());
-            known.extend(key_ids);
+            krl.certificates.push(RevokedCertificates {
+                ca,
+                serials,
+                key_ids,
+            });
         }
         Ok(krl)
     }
 }
 
+/// What was read of one CA, or of every CA.
+struct LoadedCa {
+    ca: Option<Vec<u8>>,
+    runs: Vec<Run>,
+    key_ids: BTreeSet<Vec<u8>>,
+}
+
 /// Certificates as they were read; the runs are put in order once, at the end.
 #[derive(Default)]
 struct Loaded {
-    sections: Vec<(Certificates, Vec<Run>)>,
+    sections: Vec<LoadedCa>,
+    /// Which of them is a CA's, since a file may name millions.
+    place: HashMap<Option<Vec<u8>>, usize>,
     runs: usize,
-}
-
-struct Certificates {
-    ca: Option<Vec<u8>>,
-    key_ids: BTreeSet<Vec<u8>>,
 }
 
 fn certificates(mut at: Cursor<'_>, loaded: &mut Loaded) -> Result<(), KrlError> {
@@ -146,15 +149,16 @@ fn certificates(mut at: Cursor<'_>, loaded: &mut Loaded) -> Result<(), KrlError>
         _ => return damaged("CA key", "not a key"),
     };
     at.string("reserved field")?;
-    let place = loaded.sections.iter().position(|(one, _)| one.ca == ca);
-    let place = place.unwrap_or_else(|| {
-        let key_ids = BTreeSet::new();
-        loaded
-            .sections
-            .push((Certificates { ca, key_ids }, Vec::new()));
-        loaded.sections.len() - 1
-    });
-    let (certificates, runs) = &mut loaded.sections[place];
+    let next = loaded.sections.len();
+    let place = *loaded.place.entry(ca.clone()).or_insert(next);
+    if place == next {
+        loaded.sections.push(LoadedCa {
+            ca,
+            runs: Vec::new(),
+            key_ids: BTreeSet::new(),
+        });
+    }
+    let LoadedCa { runs, key_ids, .. } = &mut loaded.sections[place];
     let count = &mut loaded.runs;
     let mut add = |first: u64, last: u64| {
         if first == 0 || first > last {
@@ -201,7 +205,7 @@ fn certificates(mut at: Cursor<'_>, loaded: &mut Loaded) -> Result<(), KrlError>
             section::KEY_ID => {
                 while !inside.rest.is_empty() {
                     let key_id = inside.text("key ids")?.to_vec();
-                    certificates.key_ids.insert(key_id);
+                    key_ids.insert(key_id);
                 }
             }
             section::CERT_EXTENSION => extension(inside)?,

@@ -273,7 +273,9 @@ fn section(out: &mut Vec<u8>, kind: u8, write: impl FnOnce(&mut Vec<u8>)) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::krl::serials::Serials;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     /// The bytes of the smallest plan, by trying every partition.
     fn by_trying(runs: &[Run], lists: bool) -> u64 {
@@ -302,7 +304,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_other_mixture_is_smaller(steps in prop::collection::vec((2u64..200, 0u64..40), 1..9)) {
+        fn no_other_mixture_is_smaller(steps in prop::collection::vec((2u64..200, 0u64..400), 1..9)) {
             let mut at = 1;
             let mut runs = vec![];
             for (gap, span) in steps {
@@ -312,6 +314,13 @@ mod tests {
             }
             let expected = by_trying(&runs, false).min(by_trying(&runs, true) + SECTION_BYTES);
             prop_assert_eq!(smallest(&runs).bytes, expected);
+            // And it takes the bytes it says, beside what is around it in the section of its CA.
+            let mut serials = Serials::default();
+            serials.add(runs.into_iter());
+            let one = RevokedCertificates { ca: None, serials, key_ids: BTreeSet::new() };
+            let mut out = Vec::new();
+            certificates(&one, &mut out);
+            prop_assert_eq!(out.len() as u64, 8 + expected);
         }
     }
 

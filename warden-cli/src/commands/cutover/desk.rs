@@ -179,7 +179,6 @@ impl Desk {
         self.observed.state()
     }
 
-
     pub(super) fn operator(&self) -> &str {
         &self.operator
     }

@@ -7,6 +7,7 @@
 )]
 
 mod bad_input;
+mod cutover;
 mod decision_point;
 mod engine_client;
 mod engine_faults;

@@ -66,6 +66,11 @@ fn registry_does_what_its_transcript_shows() {
 }
 
 #[test]
+fn host_does_what_its_transcript_shows() {
+    check_page(&page("host.md"));
+}
+
+#[test]
 fn every_console_block_of_the_documents_does_what_it_shows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let guides = std::fs::read_dir(root.join("wiki/guides")).unwrap();

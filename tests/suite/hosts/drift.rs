@@ -133,6 +133,26 @@ fn a_trust_file_is_read_as_sshd_reads_it() {
         &said,
         &["trusted-user-ca-keys.pem:4: sshd stops reading here, and trusts no key that follows"],
     );
+    // A short key, which sshd would take.
+    ssh_keygen([
+        "-qt",
+        "rsa",
+        "-b",
+        "1024",
+        "-N",
+        "",
+        "-f",
+        &sandbox.join("short").display().to_string(),
+    ])
+    .check();
+    let short = std::fs::read_to_string(sandbox.join("short.pub")).unwrap();
+    let said = spoilt(|desk| edit(desk, TRUST, |text| text + &short));
+    expect_findings(
+        &said,
+        &[
+            "trusted-user-ca-keys.pem:4: sshd may trust this key, and should not: the RSA key has 1024 bits",
+        ],
+    );
     // A file without a newline at its end, and an `echo >>`.
     let said = spoilt(|desk| {
         edit(desk, TRUST, |text| {

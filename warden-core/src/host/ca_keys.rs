@@ -76,20 +76,48 @@ impl CaKeys {
     }
 }
 
-/// The keys sshd finds in a file that may hold anything, and the first line where it stops.
-pub fn as_sshd_reads(content: &[u8]) -> (Vec<CaPublicKey>, Option<(usize, PublicKeyError)>) {
-    let mut keys = Vec::new();
+/// What sshd finds in a file that may hold anything.
+#[derive(Debug, Default)]
+pub struct AsRead {
+    /// The keys, up to where it stops.
+    pub keys: Vec<CaPublicKey>,
+    /// Lines with a key that no CA should have, which sshd takes or passes over, and why not.
+    pub unsound: Vec<(usize, PublicKeyError)>,
+    /// The line where it stops reading.
+    pub stopped: Option<(usize, PublicKeyError)>,
+}
+
+/// Reads a file as sshd does.
+pub fn as_sshd_reads(content: &[u8]) -> AsRead {
+    let mut read = AsRead::default();
     for (index, line) in content.split(|byte| *byte == b'\n').enumerate() {
         let line = line.trim_ascii();
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
         match CaPublicKey::from_openssh(line) {
-            Ok(key) => keys.push(key),
-            Err(error) => return (keys, Some((index + 1, error))),
+            Ok(key) => read.keys.push(key),
+            Err(error) if stops(&error) => {
+                read.stopped = Some((index + 1, error));
+                break;
+            }
+            Err(error) => read.unsound.push((index + 1, error)),
         }
     }
-    (keys, None)
+    read
+}
+
+/// Whether sshd does not understand a line, and so does not go on.
+fn stops(error: &PublicKeyError) -> bool {
+    !matches!(
+        error,
+        PublicKeyError::Certificate { .. }
+            | PublicKeyError::ControlCharacter { .. }
+            | PublicKeyError::SmallOrder
+            | PublicKeyError::RsaSize { .. }
+            | PublicKeyError::RsaUnsound { .. }
+            | PublicKeyError::SkApplication { .. }
+    )
 }
 
 #[cfg(test)]
@@ -133,7 +161,7 @@ mod tests {
     #[test]
     fn what_stands_behind_a_malformed_line_is_not_seen_by_sshd() {
         let text = format!("# x\n{ONE}\r\nnothing\n{ONE}\n");
-        let (keys, stopped) = as_sshd_reads(text.as_bytes());
-        assert_eq!((keys.len(), stopped.unwrap().0), (1, 3));
+        let read = as_sshd_reads(text.as_bytes());
+        assert_eq!((read.keys.len(), read.stopped.unwrap().0), (1, 3));
     }
 }

@@ -10,6 +10,7 @@ mod decision_point;
 mod decisions;
 mod forger;
 mod gate;
+mod hosts;
 mod inventory;
 mod journal;
 mod krl;

@@ -180,12 +180,6 @@ impl Material {
             notes: Vec::new(),
             json: json!({"asked": false}),
         };
-        if !root.join(MAIN).exists() {
-            proof.notes.push(format!(
-                "note: {} is not there, so {SSHD_CONFIG} was judged alone",
-                root.join(MAIN).display()
-            ));
-        }
         match trial.ask(&accounts, &self.addresses)? {
             Verdict::NotAsked(why) => {
                 proof.notes.push(format!("note: no sshd was asked: {why}"));
@@ -196,6 +190,12 @@ impl Material {
                 proof.refused = Some(said);
             }
             Verdict::InEffect(probes) => {
+                if !root.join(MAIN).exists() {
+                    proof.notes.push(format!(
+                        "note: {} is not there, so {SSHD_CONFIG} was judged alone",
+                        root.join(MAIN).display()
+                    ));
+                }
                 proof.findings =
                     configuration(rendering, host, &self.user_cas, &trial.files, &probes);
                 let (accounts, addresses) = (accounts.len(), &self.addresses);

@@ -204,9 +204,13 @@ fn described(options: &KeyOptions) -> String {
 
 fn user_cas(file: &RenderedFile<'_>, name: &str, found: &[u8]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let (there, stopped) = ca_keys::as_sshd_reads(found);
-    let (wanted, _) = ca_keys::as_sshd_reads(&file.content);
-    if let Some((line, error)) = stopped {
+    let read = ca_keys::as_sshd_reads(found);
+    let (there, wanted) = (read.keys, ca_keys::as_sshd_reads(&file.content).keys);
+    for (line, error) in read.unsound {
+        let text = format!("sshd may trust this key, and should not: {error}");
+        findings.push(Finding::new("ca_line_unsound", name, text).at(line));
+    }
+    if let Some((line, error)) = read.stopped {
         let text = format!("sshd stops reading here, and trusts no key that follows: {error}");
         findings.push(Finding::new("ca_line_malformed", name, text).at(line));
     }

@@ -10,7 +10,7 @@
 //!
 //! References: \[SSHD\]; `user_cert_trusted_ca` and `auth_authorise_keyopts` of OpenSSH.
 
-use super::ca_keys;
+use super::ca_keys::{self, AsRead};
 use super::krl::{Krl, KrlError};
 use super::principals::{self, PrincipalsLine};
 use crate::certificate::{CertType, Parsed, SourceAddress, UnixTime, option_value};
@@ -260,7 +260,7 @@ impl Login<'_> {
 
     /// A list in text: one key on a line.
     fn listed_as_text(&self, content: &[u8]) -> Found {
-        let (keys, stopped) = ca_keys::as_sshd_reads(content);
+        let AsRead { keys, stopped, .. } = ca_keys::as_sshd_reads(content);
         let fingerprints = [
             self.certificate.public_key_fingerprint(),
             self.certificate.ca_fingerprint(),
@@ -288,7 +288,7 @@ impl Login<'_> {
                 refuses("the file cannot be read, so sshd trusts no CA"),
             );
         };
-        let (keys, stopped) = ca_keys::as_sshd_reads(content);
+        let AsRead { keys, stopped, .. } = ca_keys::as_sshd_reads(content);
         if keys.iter().any(|key| *key.fingerprint() == ca) {
             return at(file.path.clone(), holds(format!("CA {ca} is listed")));
         }

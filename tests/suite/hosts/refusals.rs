@@ -226,7 +226,8 @@ fn host_certificates_that_clients_would_refuse() {
         let signing = Signing::new(ca, &host.public_line(), "hub-1").validity("-1m:+1h");
         adjust(signing).write(&file);
     };
-    let cases: [(&Key, &dyn Fn(Signing) -> Signing, &str); 6] = [
+    type Changed<'a> = &'a dyn Fn(Signing) -> Signing;
+    let cases: [(&Key, Changed<'_>, &str); 6] = [
         (
             &ca,
             &|one| one.principal("hub-1"),

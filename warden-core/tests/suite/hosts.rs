@@ -27,7 +27,10 @@ fn host(text: &str) -> Host {
     let standing = InventoryPath::new(directory.path())
         .standing_of_host(&"hub-1".parse().unwrap())
         .unwrap();
-    standing.host.unwrap()
+    match standing.entry.unwrap() {
+        warden_core::inventory::Entry::Host(host) => host,
+        warden_core::inventory::Entry::Actor(actor) => panic!("{}", actor.name()),
+    }
 }
 
 fn sources<'a>(host: &'a Host, cas: &'a CaKeys, prefix: &'a Prefix) -> Sources<'a> {

@@ -1,6 +1,13 @@
 //! From one CA to the next and back, at the door of a real `sshd`.
 
+mod drain;
+mod engine;
+mod evidence;
+mod faults;
 mod gates;
+mod prober;
+mod rehearsal;
+mod retire;
 mod site;
 mod trust;
 mod walk;

@@ -73,7 +73,7 @@ fn before_the_window_ends_it_says_when_and_a_late_login_of_the_old_ca_is_a_failu
     let fingerprint =
         |key: &warden_tests::keygen::Key| warden_tests::keygen::fingerprint(&key.public_path());
     let (old, new) = (fingerprint(&site.old), fingerprint(&site.new));
-    let others: String = [7300, 3000, 1]
+    let others: String = [7300, 5000, 2500, 1]
         .iter()
         .map(|ago| accepted(*ago, &new))
         .collect();

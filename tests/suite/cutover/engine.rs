@@ -154,7 +154,7 @@ fn from_an_engine_to_a_local_ca_and_the_issuer_is_deleted_by_its_id() {
     engine.gated("freeze", &[]).check();
     std::thread::sleep(std::time::Duration::from_secs(62));
     let new = warden_tests::keygen::fingerprint(&site.new.public_path());
-    let log: String = [7300, 3000, 1]
+    let log: String = [7300, 5000, 2500, 1]
         .iter()
         .map(|ago| super::drain::accepted(*ago, &new))
         .collect();
@@ -267,7 +267,7 @@ fn what_is_not_reached_is_refused_before_anything_is_sent() {
     engine.gated("freeze", &[]).check();
     std::thread::sleep(std::time::Duration::from_secs(62));
     let new = warden_tests::keygen::fingerprint(&site.new.public_path());
-    let log: String = [7300, 3000, 1]
+    let log: String = [7300, 5000, 2500, 1]
         .iter()
         .map(|ago| super::drain::accepted(*ago, &new))
         .collect();

@@ -45,7 +45,7 @@ fn a_local_key_is_removed_only_when_everything_before_it_is_done() {
     site.gated("freeze", &[]).check();
     std::thread::sleep(Duration::from_secs(63));
     let new = fingerprint(&site.new.public_path());
-    let log: String = [7300, 3000, 1]
+    let log: String = [7300, 5000, 2500, 1]
         .iter()
         .map(|ago| accepted(*ago, &new))
         .collect();

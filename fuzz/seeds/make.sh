@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p public_key certificate inventory_actor journal_verify config ca_key_file values
+mkdir -p public_key certificate inventory_actor journal_verify config ca_key_file values krl
 
 for kind in ed25519 ecdsa; do
     ssh-keygen -q -t "$kind" -N '' -C '' -f "$work/$kind"
@@ -60,6 +60,13 @@ line() {
 first=$(line 1 "$zeros")
 second=$(line 2 "$(printf %s "$first" | sha256sum | cut -d ' ' -f 1)")
 printf '%s\n%s\n' "$first" "$second" >journal_verify/two-records
+
+printf 'serial: 1\nserial: 3\nserial: 5\nserial: 100-200\nserial: 70000\nid: agt-a\n' >"$work/spec"
+for one in 7 9 11 13 15 17 19 21 23 25 27 29 31; do echo "serial: $one" >>"$work/spec"; done
+sed 's/^/sha1: /' "$work/ecdsa.pub" >>"$work/spec"
+sed 's/^/sha256: /' "$work/ecdsa.pub" >>"$work/spec"
+cat "$work/ed25519.pub" >>"$work/spec"
+ssh-keygen -q -k -f krl/everything -s "$work/ed25519.pub" "$work/spec"
 
 printf 1h30m15s >values/ttl
 printf 10.0.0.0/8,2001:db8::/32 >values/source-address

@@ -115,6 +115,13 @@ impl Desk {
         self.sandbox.write(file, text, 0o644);
     }
 
+    /// Puts a host into the inventory, or replaces it.
+    #[track_caller]
+    pub fn set_host(&self, name: &str, text: &str) {
+        self.sandbox
+            .write(format!("inventory/hosts/{name}.toml"), text, 0o644);
+    }
+
     /// Has `warden ca init` make a CA key of a type; returns its public line. A key that was there
     /// is removed first.
     #[track_caller]

@@ -17,6 +17,7 @@ pub mod console;
 pub mod desk;
 pub mod keygen;
 pub mod process;
+pub mod proxy;
 mod root;
 pub mod sandbox;
 pub mod sk_agent;

@@ -80,35 +80,68 @@ impl Builder {
     #[must_use]
     pub fn start(self) -> Sshd {
         let directory = Directory(root::make_directory());
-        let logs = match tempfile::tempdir() {
-            Ok(logs) => logs,
-            Err(error) => panic!("cannot make a directory for a log: {error}"),
-        };
+        let logs = log_directory();
         self.write_files(&directory, logs.path());
-        let mut trouble = String::new();
-        for attempt in 0..10 {
-            let log = logs.path().join(format!("log-{attempt}"));
-            let port = free_port();
-            let config = directory.join("sshd_config");
-            root::write(&config, self.config(&directory, port).as_bytes(), "0600");
-            match launch(&config, &log, port) {
-                Ok(child) => {
-                    return Sshd {
-                        child,
-                        port,
-                        directory,
-                        log,
-                        _logs: logs,
-                    };
-                }
-                // Somebody else got the port in between: try another.
-                Err(why) => trouble = why,
-            }
-            if !trouble.contains("Address already in use") {
-                break;
-            }
+        let config = directory.join("sshd_config");
+        let text = |port| self.config(&directory, port);
+        let (child, port, log) = listening(&config, "0600", logs.path(), text);
+        Sshd {
+            child,
+            port,
+            directory,
+            log,
+            _logs: logs,
         }
-        panic!("sshd does not start:\n{trouble}");
+    }
+
+    /// Starts a server that has no say of its own in who may log in: beyond its address and its host
+    /// key, its configuration is what `render` puts into a tree. That is given the place where the tree
+    /// will stand, and gives the directory whose `etc` is copied there. The main file is
+    /// `etc/ssh/sshd_config` in that place, with the lines of [`Builder::line`] first and those of
+    /// [`Builder::last_lines`] last.
+    #[track_caller]
+    #[must_use]
+    pub fn start_rendered(self, render: impl FnOnce(&Path) -> PathBuf) -> Sshd {
+        let directory = Directory(root::make_directory());
+        let logs = log_directory();
+        directory.install(&render(&directory.0));
+        let key = match &self.host_key {
+            Some((key, _)) => key.clone(),
+            None => Key::make(logs.path(), "host", KeyType::Ed25519)
+                .path()
+                .to_owned(),
+        };
+        root::write(&directory.join("host"), &read(&key), "0600");
+        let config = directory.join("etc/ssh/sshd_config");
+        let place = directory.0.display();
+        let text = |port| {
+            let mut lines = self.first.clone();
+            lines.push(format!(
+                "\
+Include {place}/etc/ssh/sshd_config.d/*.conf
+ListenAddress 127.0.0.1:{port}
+HostKey {place}/host
+PidFile none
+MaxStartups 200
+UseDNS no
+PrintMotd no
+PrintLastLog no"
+            ));
+            if knows_penalties() {
+                lines.push("PerSourcePenalties no".to_owned());
+            }
+            lines.extend(self.last.iter().cloned());
+            lines.push(String::new());
+            lines.join("\n")
+        };
+        let (child, port, log) = listening(&config, "0644", logs.path(), text);
+        Sshd {
+            child,
+            port,
+            directory,
+            log,
+            _logs: logs,
+        }
     }
 
     fn write_files(&self, directory: &Directory, scratch: &Path) {
@@ -168,6 +201,40 @@ PrintLastLog no"
         lines.push(String::new());
         lines.join("\n")
     }
+}
+
+#[track_caller]
+fn log_directory() -> TempDir {
+    match tempfile::tempdir() {
+        Ok(logs) => logs,
+        Err(error) => panic!("cannot make a directory for a log: {error}"),
+    }
+}
+
+/// Writes a configuration for a free port and starts a server with it; gives the process, the port
+/// and the log.
+#[track_caller]
+fn listening(
+    config: &Path,
+    mode: &str,
+    logs: &Path,
+    text: impl Fn(u16) -> String,
+) -> (Child, u16, PathBuf) {
+    let mut trouble = String::new();
+    for attempt in 0..10 {
+        let log = logs.join(format!("log-{attempt}"));
+        let port = free_port();
+        root::write(config, text(port).as_bytes(), mode);
+        match launch(config, &log, port) {
+            Ok(child) => return (child, port, log),
+            // Somebody else got the port in between: try another.
+            Err(why) => trouble = why,
+        }
+        if !trouble.contains("Address already in use") {
+            break;
+        }
+    }
+    panic!("sshd does not start:\n{trouble}");
 }
 
 /// A running server. Dropping it stops it.
@@ -240,6 +307,40 @@ impl Sshd {
             );
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Copies the `etc` of a rendered tree over the server's; the next login sees it.
+    #[track_caller]
+    pub fn install(&self, tree: &Path) {
+        self.directory.install(tree);
+    }
+
+    /// Runs a line of `sh` as root in the server's directory, to spoil what is there.
+    #[track_caller]
+    pub fn meddle(&self, line: &str) {
+        let script = format!("cd \"$1\" && {line}");
+        let directory = self.directory.0.as_os_str();
+        let args = ["-c".as_ref(), script.as_ref(), "sh".as_ref(), directory];
+        root::outcome("sh", args, None).check();
+    }
+
+    /// Copies everything the server reads into a directory that stands for the root of its host.
+    #[track_caller]
+    pub fn copy_into(&self, root: &Path) {
+        let script = "\
+rm -rf \"$2\" && mkdir -p \"$2/etc/ssh\" \"$2$1\" && cp -R \"$1/.\" \"$2$1\" && rm -f \"$2$1/host\"
+for config in \"$1/sshd_config\" \"$1/etc/ssh/sshd_config\"; do
+    if [ -e \"$config\" ]; then cp \"$config\" \"$2/etc/ssh/sshd_config\"; fi
+done
+chmod -R a+rX \"$2\"";
+        let args = [
+            "-c".as_ref(),
+            script.as_ref(),
+            "sh".as_ref(),
+            self.directory.0.as_os_str(),
+            root.as_os_str(),
+        ];
+        root::outcome("sh", args, None).check();
     }
 
     /// Replaces the principals of an account; the next login sees it.

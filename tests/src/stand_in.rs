@@ -19,7 +19,7 @@ pub use engine::{Engine, Token};
 pub use tls::{Client, Pki, Server};
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -252,14 +252,19 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     stream.set_write_timeout(Some(Duration::from_secs(20)))?;
     stream.set_nodelay(true)?;
-    match &shared.tls {
-        None => exchange(stream, shared),
-        Some(config) => {
-            let connection =
-                rustls::ServerConnection::new(Arc::clone(config)).map_err(std::io::Error::other)?;
-            exchange(rustls::StreamOwned::new(connection, stream), shared)
-        }
+    let Some(config) = &shared.tls else {
+        return exchange(stream, shared);
+    };
+    let mut closing = stream.try_clone()?;
+    let connection =
+        rustls::ServerConnection::new(Arc::clone(config)).map_err(std::io::Error::other)?;
+    let served = exchange(rustls::StreamOwned::new(connection, stream), shared);
+    if served.is_err() {
+        // To close on what a client has sent would take back the alert that says why.
+        closing.shutdown(Shutdown::Write)?;
+        std::io::copy(&mut closing, &mut std::io::sink())?;
     }
+    served
 }
 
 fn exchange(

@@ -4,4 +4,5 @@ mod ca_keys;
 mod key_file;
 mod listing;
 mod refused_ca_keys;
+mod sshsig;
 mod tampering;

@@ -2,9 +2,10 @@
 
 mod admission;
 mod ca_keys;
+mod explained;
 mod extensions;
 mod host_certificates;
 mod restraints;
 mod security_keys;
-mod site;
+pub(crate) mod site;
 mod user_keys;

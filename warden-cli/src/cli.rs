@@ -54,6 +54,14 @@ enum Command {
     Registry(commands::registry::Registry),
     /// Move from one CA to another in steps that are each checked
     Cutover(commands::cutover::Cutover),
+    /// Revoke an actor, a certificate, a key or a CA, at once; or give it back
+    Revoke(commands::revoke::Revoke),
+    /// Write the list of what is revoked for hosts, and ask such a list
+    Krl(commands::krl::Krl),
+    /// Render the files a host needs, and check the ones it has
+    Host(commands::host::Host),
+    /// Say whether a host lets a certificate in, and which of sshd's rules refuses it first
+    ExplainLogin(commands::explain_login::ExplainLogin),
     /// Make everything in a new directory and issue a first certificate
     Quickstart(commands::quickstart::Quickstart),
 }
@@ -83,6 +91,10 @@ pub(crate) fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Smoke(command) => command.run(config),
         Command::Registry(command) => command.run(config, &output),
         Command::Cutover(command) => command.run(config),
+        Command::Revoke(command) => command.run(config),
+        Command::Krl(command) => command.run(config),
+        Command::Host(command) => command.run(config),
+        Command::ExplainLogin(command) => command.run(),
         Command::Quickstart(command) => command.run(),
     });
     output.finish(result)

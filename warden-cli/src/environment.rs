@@ -9,7 +9,9 @@ use rustix::process::{DumpableBehavior, Resource, Rlimit};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use warden_core::authorize::Subject;
-use warden_core::certificate::{Fingerprint, MAX_PUBLIC_KEY_BYTES, PublicKey, UnixTime};
+use warden_core::certificate::{
+    CaPublicKey, Fingerprint, MAX_PUBLIC_KEY_BYTES, PublicKey, UnixTime,
+};
 use warden_core::clock::Clock;
 use warden_core::config::{
     Backend, CaKeyPlace, Config, Local, MAX_CONFIG_BYTES, Policy, PolicyMode, Vault,
@@ -24,7 +26,7 @@ use warden_core::gate::flex_auth::FlexAuth;
 use warden_core::inventory::InventoryPath;
 use warden_core::sign::SigningBackend;
 use warden_core::sign::local::{CaKeyFile, LocalCa};
-use warden_core::sign::openbao::OpenBao;
+use warden_core::sign::openbao::{self, OpenBao};
 
 /// The system's clock.
 pub(crate) struct SystemClock;
@@ -137,6 +139,11 @@ impl Setup {
             inventory,
             state_dir,
         })
+    }
+
+    /// Whether the CA's key is on this machine.
+    pub(crate) fn signs_locally(&self) -> bool {
+        !matches!(self.config.backend, Backend::Vault)
     }
 
     /// Who signs by this configuration.
@@ -277,6 +284,27 @@ impl Setup {
     /// Where the configuration says that the local CA's key file is.
     pub(crate) fn ca_key_place(&self) -> Option<&CaKeyPlace> {
         self.config.local.ca_key.as_ref()
+    }
+
+    /// The public key of the CA that signs.
+    pub(crate) fn ca_public_key(&self) -> Result<CaPublicKey, CliError> {
+        if self.config.backend != Backend::Vault {
+            return Ok(self.ca_key_file()?.open()?.public().clone());
+        }
+        let settings = &self.vault()?.settings;
+        let key = openbao::public_key(settings)?;
+        match &settings.ca_fingerprint {
+            Some(pinned) if pinned == key.fingerprint() => Ok(key),
+            pinned => {
+                let pinned = pinned.as_ref().map_or("none", |pinned| pinned.as_str());
+                let message = format!(
+                    "the engine has the CA key {}; pinned: {pinned}",
+                    key.fingerprint()
+                );
+                Err(CliError::new(Class::Untrusted, "ca_mismatch", message)
+                    .hint("name the file with the CA's public key instead"))
+            }
+        }
     }
 
     /// The local CA's key file.

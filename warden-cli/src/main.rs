@@ -7,6 +7,8 @@ mod environment;
 mod error;
 mod output;
 mod program;
+mod ssh_keygen;
+mod sshd;
 
 use std::process::ExitCode;
 

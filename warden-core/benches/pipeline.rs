@@ -14,6 +14,7 @@ use warden_core::certificate::{PublicKey, UnixTime};
 use warden_core::clock::FixedClock;
 use warden_core::inventory::{InventoryPath, Standing};
 use warden_core::request::CertificateRequest;
+use warden_core::revocation::Revocations;
 use warden_core::sign::local::{CaKey, LocalCa};
 use warden_core::sign::{Reply, SigningBackend, TrustedCa, sign};
 
@@ -56,7 +57,8 @@ fn main() -> Result<()> {
         let mut prepared = authorizations(&standing, &key)?;
         whole.push(time(|| {
             let authorization = prepared.pop();
-            let signed = authorization.and_then(|one| sign(one, &backend, &FixedClock(NOW)).ok());
+            let signed = authorization
+                .and_then(|one| sign(one, &backend, &Revocations::none(), &FixedClock(NOW)).ok());
             black_box(signed.map(|one| one.serial()).is_some());
         }));
         let prepared = authorizations(&standing, &key)?;
@@ -70,7 +72,7 @@ fn main() -> Result<()> {
     let one = authorizations(&standing, &key)?
         .pop()
         .ok_or("no authorization")?;
-    sign(one, &backend, &FixedClock(NOW)).map_err(|(_, error)| error)?;
+    sign(one, &backend, &Revocations::none(), &FixedClock(NOW)).map_err(|(_, error)| error)?;
     assert!(matches!(backend.trusted_ca()?, TrustedCa::Key(_)));
 
     let (raw, raw_sign, whole, signing) = (
@@ -103,10 +105,12 @@ fn authorizations(standing: &Standing, key: &PublicKey) -> Result<Vec<Authorizat
     let actor = standing.actor().ok_or("no actor")?;
     let request = || CertificateRequest::new(actor.name().clone(), key.clone());
     (0..PER_ROUND)
-        .map(|_| match authorize(request(), standing, NOW) {
-            Decision::Allow(authorization) => Ok(authorization),
-            Decision::Deny(denial) => Err(denial.to_string().into()),
-        })
+        .map(
+            |_| match authorize(request(), standing, &Revocations::none(), NOW) {
+                Decision::Allow(authorization) => Ok(authorization),
+                Decision::Deny(denial) => Err(denial.to_string().into()),
+            },
+        )
         .collect()
 }
 

@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let public_key = PublicKey::from_openssh(&std::fs::read(user_key.with_extension("pub"))?)?;
 
     let issuer = Issuer {
+        revocations: &warden_core::revocation::Revocations::none(),
         gating: warden_core::gate::Gating::Off,
         subject: None,
         inventory: &InventoryPath::new(inventory),

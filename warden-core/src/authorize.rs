@@ -18,6 +18,7 @@ use crate::certificate::{
 use crate::gate::{self, GateError, GateRecord, Gating, Passed};
 use crate::inventory::{Holder, SourceDigest, Standing};
 use crate::request::CertificateRequest;
+use crate::revocation::Revocations;
 
 /// What was decided about a request.
 #[derive(Debug)]
@@ -58,8 +59,13 @@ impl Ungated {
 
 /// Decides about a request by the inventory's bounds alone, without any gate. `now` is the moment of
 /// the decision.
-pub fn authorize(request: CertificateRequest, standing: &Standing, now: UnixTime) -> Decision {
-    match bounds::within(request, standing, now) {
+pub fn authorize(
+    request: CertificateRequest,
+    standing: &Standing,
+    revocations: &Revocations,
+    now: UnixTime,
+) -> Decision {
+    match bounds::within(request, standing, revocations, now) {
         Decision::Allow(terms) => Decision::Allow(Authorization { terms, gate: None }),
         Decision::Deny(denial) => Decision::Deny(denial),
     }
@@ -73,11 +79,12 @@ pub fn authorize(request: CertificateRequest, standing: &Standing, now: UnixTime
 pub fn authorize_with_gate(
     request: CertificateRequest,
     standing: &Standing,
+    revocations: &Revocations,
     now: UnixTime,
     subject: &Subject,
     gating: Gating<'_>,
 ) -> Result<Decision, Box<Ungated>> {
-    let terms = match bounds::within(request, standing, now) {
+    let terms = match bounds::within(request, standing, revocations, now) {
         Decision::Allow(terms) => terms,
         Decision::Deny(denial) => return Ok(Decision::Deny(denial)),
     };

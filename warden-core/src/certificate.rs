@@ -16,6 +16,7 @@ mod public_key;
 mod time;
 
 pub use ca_key::CaPublicKey;
+pub(crate) use layout::key_blob;
 pub use layout::{CertificateFields, to_be_signed};
 pub use options::{
     CriticalOptions, Extension, Extensions, ForceCommand, OptionError, SourceAddress,

@@ -3,7 +3,9 @@
 //! - A read never blocks and never grows without bound: the file is opened without waiting, must be
 //!   regular, and is refused above a limit.
 //! - A replacement is all or nothing: a new file beside the old one, synced, renamed over it. A link
-//!   at the target is replaced, never followed.
+//!   at the target is replaced, never followed. Without that sync a file system may keep the new name
+//!   and lose the content, and an empty file would stand there after a power cut. The directory is not
+//!   synced: what such a cut can then take back is the name, and the old file is still whole.
 //! - A secret is read only from a file nobody else could have written or read.
 
 use crate::failure::{Class, Failure};
@@ -278,10 +280,7 @@ fn resolved(path: &Path) -> Result<(PathBuf, PathBuf), FileError> {
             found: "directory",
         });
     };
-    let parent = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let parent = directory_of(path);
     let directory = parent
         .canonicalize()
         .map_err(FileError::io("resolve", parent))?;
@@ -366,6 +365,11 @@ pub fn replace_regular(
     mode: u32,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), FileError> {
+    nothing_but_a_file_stands_at(path)?;
+    replace_with(path, mode, content)
+}
+
+fn nothing_but_a_file_stands_at(path: &Path) -> Result<(), FileError> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_symlink() => {
             return Err(FileError::Link {
@@ -386,7 +390,66 @@ pub fn replace_regular(
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(FileError::io("inspect", path)(error)),
     }
-    replace_with(path, mode, content)
+    Ok(())
+}
+
+/// A new file that is complete and synced, but has not its name yet; it goes away if it never gets it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    temporary: tempfile::NamedTempFile,
+    path: PathBuf,
+}
+
+impl Prepared {
+    /// Where it is meanwhile: in the same directory.
+    pub(crate) fn path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Gives it its name, in place of what had it, and makes that durable.
+    pub(crate) fn install(self) -> Result<(), FileError> {
+        let Self { temporary, path } = self;
+        temporary
+            .persist(&path)
+            .map_err(|error| FileError::io("replace", &path)(error.error))?;
+        sync_directory(directory_of(&path))
+    }
+}
+
+/// Writes a file that is to replace a regular one, or nothing, at `path`.
+pub(crate) fn prepare(path: &Path, mode: u32, content: &[u8]) -> Result<Prepared, FileError> {
+    nothing_but_a_file_stands_at(path)?;
+    let mut temporary = temporary_beside(path, mode)?;
+    temporary
+        .write_all(content)
+        .and_then(|()| temporary.as_file().sync_all())
+        .map_err(FileError::io("write", path))?;
+    Ok(Prepared {
+        temporary,
+        path: path.to_owned(),
+    })
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn temporary_beside(path: &Path, mode: u32) -> Result<tempfile::NamedTempFile, FileError> {
+    let permissions = std::fs::Permissions::from_mode(mode);
+    let temporary = tempfile::Builder::new()
+        .prefix(".warden-")
+        .permissions(permissions.clone())
+        .tempfile_in(directory_of(path))
+        .map_err(FileError::io("write", path))?;
+    // The umask has taken away from what was asked for.
+    temporary
+        .as_file()
+        .set_permissions(permissions)
+        .map_err(FileError::io("write", path))?;
+    Ok(temporary)
 }
 
 fn replace_with(
@@ -394,12 +457,7 @@ fn replace_with(
     mode: u32,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new()
-        .prefix(".warden-")
-        .permissions(std::fs::Permissions::from_mode(mode))
-        .tempfile_in(directory)
-        .map_err(FileError::io("write", path))?;
+    let temporary = temporary_beside(path, mode)?;
     let mut file = io::BufWriter::with_capacity(64 * 1024, temporary.as_file());
     content(&mut file)
         .and_then(|()| file.flush())

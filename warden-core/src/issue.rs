@@ -10,6 +10,7 @@ use crate::gate::{GateError, Gating};
 use crate::inventory::{InventoryError, InventoryPath};
 use crate::journal::{self, IssuedCertificate, Journal, JournalError, Recorded};
 use crate::request::CertificateRequest;
+use crate::revocation::Revocations;
 use crate::sign::{SignError, SigningBackend, sign};
 
 /// What issuing rests on.
@@ -17,6 +18,8 @@ use crate::sign::{SignError, SigningBackend, sign};
 pub struct Issuer<'a> {
     /// Who may be given what.
     pub inventory: &'a InventoryPath,
+    /// What is revoked.
+    pub revocations: &'a Revocations,
     /// Whom the gate judges; the actor itself if nobody else is named.
     pub subject: Option<&'a Subject>,
     /// Whether a gate is asked.
@@ -118,7 +121,9 @@ pub fn issue(request: CertificateRequest, by: &Issuer<'_>) -> Result<Outcome, Is
         .subject
         .cloned()
         .unwrap_or_else(|| Subject::from(&holder));
-    let decision = authorize_with_gate(request, &standing, by.clock.now(), &subject, by.gating);
+    let now = by.clock.now();
+    let decision =
+        authorize_with_gate(request, &standing, by.revocations, now, &subject, by.gating);
     let authorization = match decision {
         Ok(Decision::Allow(authorization)) => authorization,
         Err(ungated) => {
@@ -134,7 +139,7 @@ pub fn issue(request: CertificateRequest, by: &Issuer<'_>) -> Result<Outcome, Is
             return Ok(Outcome::Denied(denial, recorded));
         }
     };
-    let signed = match sign(authorization, by.backend, by.clock) {
+    let signed = match sign(authorization, by.backend, by.revocations, by.clock) {
         Ok(signed) => signed,
         Err((authorization, error)) => {
             let recorded = journal::record_not_signed(

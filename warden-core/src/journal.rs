@@ -18,6 +18,7 @@ use crate::authorize::{Authorization, Denial, Ungated};
 use crate::certificate::UnixTime;
 use crate::failure::Failure;
 use crate::inventory::{ActorName, Holder};
+use crate::revocation::Step;
 use crate::sign::SignedCertificate;
 use std::collections::BTreeMap;
 
@@ -135,4 +136,16 @@ pub fn record_smoke(
     at: UnixTime,
 ) -> Result<Recorded, JournalError> {
     journal.append(&Entry::smoke(actor, holds, checks), at)
+}
+
+/// Records that something was revoked, or given back.
+///
+/// # Errors
+/// If the record cannot be made durable.
+pub fn record_revocation(
+    journal: &dyn Journal,
+    step: &Step,
+    at: UnixTime,
+) -> Result<Recorded, JournalError> {
+    journal.append(&Entry::revoked(step), at)
 }

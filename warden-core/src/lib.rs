@@ -34,5 +34,6 @@ pub mod issue;
 pub mod journal;
 pub mod registry;
 pub mod request;
+pub mod revocation;
 pub mod secret;
 pub mod sign;

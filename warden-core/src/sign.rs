@@ -18,6 +18,7 @@ use crate::certificate::{CaPublicKey, Fingerprint, Parsed, Serial, UnixTime, Val
 use crate::clock::Clock;
 use crate::failure::{Class, Failure};
 use crate::inventory::Holder;
+use crate::revocation::Revocations;
 
 /// How far a local signer's clock may differ from ours, in seconds: the two are one clock, and a
 /// second may pass on either side of the signature.
@@ -77,6 +78,16 @@ pub enum TrustedCa<'a> {
     Key(&'a CaPublicKey),
     /// The key with this fingerprint.
     Pinned(&'a Fingerprint),
+}
+
+impl TrustedCa<'_> {
+    /// The fingerprint of the key.
+    pub fn fingerprint(&self) -> &Fingerprint {
+        match self {
+            Self::Key(key) => key.fingerprint(),
+            Self::Pinned(fingerprint) => fingerprint,
+        }
+    }
 }
 
 /// What a backend returned.
@@ -205,14 +216,15 @@ pub struct SignedCertificate {
 /// Has `backend` sign, and checks the certificate that comes back.
 ///
 /// # Errors
-/// If the backend fails, or its certificate differs in anything from the authorization. The
+/// If its CA is revoked, the backend fails, or its certificate differs in anything from the authorization. The
 /// authorization comes back with the error, so that the failure can be recorded.
 pub fn sign(
     authorization: Authorization,
     backend: &dyn SigningBackend,
+    revocations: &Revocations,
     clock: &dyn Clock,
 ) -> Result<SignedCertificate, (Box<Authorization>, SignError)> {
-    match attempt(&authorization, backend, clock) {
+    match attempt(&authorization, backend, revocations, clock) {
         Ok((certificate, serial, validity)) => Ok(SignedCertificate {
             authorization,
             certificate,
@@ -228,9 +240,19 @@ pub fn sign(
 fn attempt(
     authorization: &Authorization,
     backend: &dyn SigningBackend,
+    revocations: &Revocations,
     clock: &dyn Clock,
 ) -> Result<(Parsed, Serial, Validity), SignError> {
     let ca = backend.trusted_ca()?;
+    if let Some(noted) = revocations.ca(ca.fingerprint()) {
+        let message = format!(
+            "CA {} was revoked at {}: {}",
+            ca.fingerprint(),
+            noted.at,
+            noted.why
+        );
+        return Err(BackendError::new(Class::Refused, "ca_revoked", message).into());
+    }
     let sent = clock.now();
     let Some(ttl) = authorization.ttl_at(sent) else {
         let message = format!(

@@ -1,7 +1,8 @@
 //! The files of one server.
 
 use crate::root;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 /// The server's directory, removed when dropped.
 pub(super) struct Directory(pub(super) PathBuf);
@@ -16,6 +17,17 @@ impl Directory {
         let path = self.join(name);
         let args = ["-m".as_ref(), "0755".as_ref(), path.as_os_str()];
         root::outcome("mkdir", args, None).check();
+    }
+
+    /// Copies the `etc` of a tree, which then is root's.
+    #[track_caller]
+    pub(super) fn install(&self, tree: &Path) {
+        let from = tree.join("etc");
+        let options = ["-r", "--preserve=mode", "--"].map(OsStr::new);
+        let args = options
+            .into_iter()
+            .chain([from.as_os_str(), self.0.as_os_str()]);
+        root::outcome("cp", args, None).check();
     }
 
     #[track_caller]

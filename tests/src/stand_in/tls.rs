@@ -18,6 +18,7 @@ pub struct Pki {
 pub struct Server {
     certificate: CertificateDer<'static>,
     pem: String,
+    key_pem: String,
     key: PrivateKeyDer<'static>,
     clients: Option<CertificateDer<'static>>,
 }
@@ -112,11 +113,11 @@ impl Server {
 
     #[track_caller]
     fn new(certificate: &rcgen::Certificate, key: &KeyPair) -> Self {
-        let key = made(PrivateKeyDer::try_from(key.serialize_der()));
         Self {
             certificate: certificate.der().clone(),
             pem: certificate.pem(),
-            key,
+            key_pem: key.serialize_pem(),
+            key: made(PrivateKeyDer::try_from(key.serialize_der())),
             clients: None,
         }
     }
@@ -125,6 +126,12 @@ impl Server {
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
+    }
+
+    /// Its own key as PEM.
+    #[must_use]
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
     }
 
     /// Lets in only clients of this CA.

@@ -231,7 +231,7 @@ fn a_principal_the_actor_does_not_have_is_denied() {
                     .flat_map(|one| ["--principal", one]),
             );
             let said = setup.refused(&args, 3, "principal_not_allowed", 1);
-            assert!(said.contains("hint: this actor may have: demo"), "{said}");
+            assert!(said.contains("hint: it may have: demo"), "{said}");
             assert!(said.contains("agt-demo-agent.toml:3"), "{said}");
         }
     }

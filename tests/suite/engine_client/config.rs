@@ -218,6 +218,7 @@ fn addresses_of_this_machine_and_permitted_ones_may_be_plain_http() {
         "addr = \"http://b\"\ndangerous_plain_http = true",
         "addr = \"https://b.example:8200\"",
         "addr = \"https://10.0.0.1\"\nclock_skew = \"5m\"\ntimeout = \"60s\"",
+        "addr = \"https://10.0.0.1\"\nclock_skew = \"0s\"",
     ] {
         let text = format!("backend = \"vault\"\n[vault]\n{lines}\n{PIN}\n");
         std::fs::write(remote.setup.config(), &text).unwrap();

@@ -174,9 +174,10 @@ fn a_login_is_repeated_without_unwrapping_again() {
             .wrapped
             .insert(wrapping.to_owned(), SECRET_ID.to_owned());
     });
-    remote
-        .bao
-        .once("auth/approle/login", Answer::errors(503, &[]));
+    remote.bao.once(
+        "auth/approle/login",
+        Answer::errors(503, &["Vault is sealed"]),
+    );
     remote.signs();
     assert_eq!(
         remote.bao.take_lines(),

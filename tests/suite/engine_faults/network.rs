@@ -1,10 +1,11 @@
 //! Servers that are not there, or as good as not there.
 
 use crate::remote::{Remote, SIGN, SIGN_LINE, TOKEN, timed};
-use crate::setup::as_root;
+use crate::setup::{as_root, refusal_of_text};
 use serde_json::json;
 use std::net::{TcpListener, UdpSocket};
 use std::time::Duration;
+use warden_tests::sandbox::warden_binary;
 use warden_tests::skipped;
 use warden_tests::stand_in::Answer;
 
@@ -177,4 +178,22 @@ fn a_token_is_looked_up_inside_the_same_deadline() {
         remote.bao.take_lines(),
         [SIGN_LINE, "GET /v1/auth/token/lookup-self"]
     );
+}
+
+#[test]
+fn a_connection_that_cannot_even_be_prepared_says_why() {
+    let remote = Remote::new();
+    // The three streams and two more: too few to wait for anything.
+    let pinning = "ulimit -n 5; exec \"$0\" --config \"$1\" ca pin";
+    let outcome = remote
+        .setup
+        .sandbox
+        .program("/bin/sh")
+        .args(["-c", pinning])
+        .arg(warden_binary())
+        .arg(remote.setup.config())
+        .run();
+    refusal_of_text(&outcome, 2, "backend_request");
+    assert!(outcome.stderr.contains("Too many open files"), "{outcome}");
+    assert_eq!(remote.bao.connections(), 0);
 }

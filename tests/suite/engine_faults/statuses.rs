@@ -5,20 +5,28 @@ use std::time::Duration;
 use warden_tests::stand_in::{Answer, StandIn};
 
 /// Each: the status, its errors, the exit status, the reason, how often it is asked.
-const STATUSES: [(u16, &[&str], i32, &str, usize); 22] = [
-    (503, &["core: uninitialized"], 4, "backend_uninitialised", 3),
+const STATUSES: [(u16, &[&str], i32, &str, usize); 24] = [
+    (503, &["core: uninitialized"], 4, "backend_uninitialised", 1),
     (503, &["Vault is sealed"], 4, "backend_sealed", 3),
-    (503, &["error: OpenBao is sealed"], 4, "backend_sealed", 3),
+    (503, &["error: OpenBao is sealed"], 4, "backend_sealed", 1),
+    (503, &["node is not active"], 4, "backend_standby", 3),
+    (
+        503,
+        &["no active Vault instance found"],
+        4,
+        "backend_standby",
+        3,
+    ),
     (
         503,
         &["server is not initialized"],
         4,
         "backend_uninitialised",
-        3,
+        1,
     ),
-    (503, &["node is a standby"], 4, "backend_standby", 3),
-    (503, &["maintenance"], 4, "backend_unavailable", 3),
-    (503, &[], 4, "backend_unavailable", 3),
+    (503, &["node is a standby"], 4, "backend_standby", 1),
+    (503, &["maintenance"], 4, "backend_unavailable", 1),
+    (503, &[], 4, "backend_unavailable", 1),
     (
         501,
         &["server is not initialized"],
@@ -153,7 +161,12 @@ fn what_passes_is_not_seen_by_the_caller() {
     for (status, times) in [(429, 1), (503, 1), (503, 2), (429, 2)] {
         drop(remote.bao.take_requests());
         for _ in 0..times {
-            remote.bao.once(SIGN, Answer::errors(status, &[]));
+            let said: &[&str] = if status == 503 {
+                &["Vault is sealed"]
+            } else {
+                &[]
+            };
+            remote.bao.once(SIGN, Answer::errors(status, said));
         }
         let (_, took) = timed(|| remote.signs());
         let asked = remote.bao.take_requests();

@@ -49,7 +49,7 @@ fn the_systems_cas_do_not_know_a_ca_of_ones_own() {
     if std::path::Path::new("/etc/ssl/certs/ca-certificates.crt").exists() {
         refused(&remote);
     } else {
-        remote.fails(2, "backend_request");
+        remote.fails(2, "ca_cert_unusable");
     }
 }
 
@@ -112,9 +112,12 @@ fn a_client_certificate_is_shown_where_one_is_configured() {
     let (pki, clients) = (Pki::new(), Pki::new());
     let server = pki.server("127.0.0.1").wanting_clients_of(&clients);
     let remote = remote(&server, &pki.pem());
-    let outcome = remote.setup.sign();
-    assert_eq!(outcome.code, Some(4), "{outcome}");
-    assert!(remote.bao.take_requests().is_empty());
+    let refused = || {
+        let outcome = remote.fails(4, "client_cert_refused");
+        assert!(outcome.stderr.contains("`vault.client_cert`"), "{outcome}");
+        assert!(remote.bao.take_requests().is_empty());
+    };
+    refused();
 
     remote.configure(&format!("{TRUSTING}\nclient_cert = \"client.pem\""));
     remote
@@ -126,8 +129,8 @@ fn a_client_certificate_is_shown_where_one_is_configured() {
         .setup
         .sandbox
         .write("q/client.pem", Pki::new().client().pem, 0o600);
-    let outcome = remote.setup.sign();
-    assert_eq!(outcome.code, Some(4), "{outcome}");
+    drop(remote.bao.take_requests());
+    refused();
 }
 
 #[test]
@@ -137,21 +140,29 @@ fn files_for_tls_that_cannot_be_used_are_named() {
     let client = clients.client().pem;
     remote.configure(&format!("{TRUSTING}\nclient_cert = \"client.pem\""));
     let write = |content: &str, mode| remote.setup.sandbox.write("q/client.pem", content, mode);
-    let named = |file: &str| {
-        let outcome = remote.fails(2, "backend_request");
+    let named = |file: &str, reason: &str, key: &str| {
+        let outcome = remote.fails(2, reason);
         assert!(outcome.stderr.contains(file), "{outcome}");
+        let hint = outcome.stderr.lines().find(|line| line.contains("hint: "));
+        assert!(hint.unwrap().contains(key), "{outcome}");
         // Neither half of it, whatever is wrong with it.
         for line in client.lines().filter(|line| !line.starts_with("-----")) {
             assert!(!outcome.stderr.contains(line), "{outcome}");
         }
     };
-    named("client.pem");
+    named("client.pem", "client_cert_unusable", "`vault.client_cert`");
     write(&client, 0o644);
-    named("client.pem");
+    named("client.pem", "client_cert_unusable", "`vault.client_cert`");
     write("nothing of the sort", 0o600);
-    named("client.pem");
+    named("client.pem", "client_cert_unusable", "`vault.client_cert`");
     write(client.split("-----BEGIN PRIVATE").next().unwrap(), 0o600);
-    named("client.pem");
+    named("client.pem", "client_cert_unusable", "`vault.client_cert`");
+    // A key that is not the certificate's.
+    let other = Pki::new().client().pem;
+    let (certificate, _) = client.split_once("-----BEGIN PRIVATE").unwrap();
+    let (_, key) = other.split_once("-----BEGIN PRIVATE").unwrap();
+    write(&format!("{certificate}-----BEGIN PRIVATE{key}"), 0o600);
+    named("client.pem", "client_cert_unusable", "`vault.client_cert`");
     write(&client, 0o600);
     remote.signs();
     for content in [
@@ -159,9 +170,8 @@ fn files_for_tls_that_cannot_be_used_are_named() {
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     ] {
         remote.setup.sandbox.write("q/tls-ca.pem", content, 0o644);
-        let outcome = remote.fails(2, "backend_request");
-        drop(outcome);
+        named("tls-ca.pem", "ca_cert_unusable", "`vault.ca_cert`");
     }
     std::fs::remove_file(remote.setup.join("tls-ca.pem")).unwrap();
-    named("tls-ca.pem");
+    named("tls-ca.pem", "ca_cert_unusable", "`vault.ca_cert`");
 }

@@ -114,6 +114,7 @@ fn signed_at(site: &Site, now: UnixTime) -> PathBuf {
     let state = site.desk.sandbox().join(format!("state-{}", now.0));
     let journal = FileJournal::open(&state).unwrap();
     let issuer = Issuer {
+        revocations: &warden_core::revocation::Revocations::none(),
         gating: warden_core::gate::Gating::Off,
         subject: None,
         inventory: &inventory,

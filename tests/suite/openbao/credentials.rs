@@ -139,7 +139,7 @@ fn signing(office: &Office) -> Program {
 }
 
 /// How many tokens live that a login on this mount made.
-fn tokens_of(office: &Office, mount: &str) -> usize {
+pub(super) fn tokens_of(office: &Office, mount: &str) -> usize {
     let made_there = |accessor: &String| {
         let body = json!({"accessor": accessor});
         let found = office.bao.ask(

@@ -408,3 +408,37 @@ fn a_name_in_a_role_cannot_forge_a_line_of_the_report() {
         "{checked}"
     );
 }
+
+#[test]
+fn blanks_in_a_list_are_judged_as_the_engine_takes_them() {
+    let Some(office) = Office::open() else { return };
+    let check = |office: &Office| {
+        let policies = json!({"policies": ["root"]});
+        let root = office.bao.token("", policies);
+        let program = office.program().args(["backend", "check", "--json"]);
+        findings(&program.env("VAULT_TOKEN", root).run())
+    };
+    let of_roles = |found: Vec<(String, String, String)>| {
+        let codes = found.into_iter().map(|(_, code, _)| code);
+        codes
+            .filter(|code| code.starts_with("role_"))
+            .collect::<Vec<_>>()
+    };
+    office.change_role(
+        "agt-role",
+        json!({"allowed_users": " agt-bridge , agt-relay "}),
+    );
+    assert_eq!(of_roles(check(&office)), Vec::<String>::new());
+    office.sign(AGT);
+    office.change_role(
+        "agt-role",
+        json!({"allowed_extensions": " permit-port-forwarding"}),
+    );
+    // One it allows that nobody can use, and one it refuses.
+    assert_eq!(
+        of_roles(check(&office)),
+        ["role_extensions", "role_extensions"]
+    );
+    let said = office.refused(AGT, 3, "backend_refused");
+    assert!(said.contains("not on allowed list"), "{said}");
+}

@@ -96,15 +96,16 @@ fn tls_files_that_cannot_be_used_are_named_before_anything_is_sent() {
     office.sandbox.write("empty.pem", "", 0o600);
     office.sandbox.write("shown.pem", "", 0o644);
     let unusable = [
-        ("ca_cert = \"absent.pem\"", "absent.pem"),
-        ("ca_cert = \"empty.pem\"", "empty.pem holds no certificate"),
-        ("client_cert = \"absent.pem\"", "vault.client_cert: "),
-        ("client_cert = \"empty.pem\"", "vault.client_cert "),
-        ("client_cert = \"shown.pem\"", "mode 0644"),
+        ("ca_cert", "absent.pem", "absent.pem: No such file"),
+        ("ca_cert", "empty.pem", "empty.pem holds no certificate"),
+        ("client_cert", "absent.pem", "absent.pem: No such file"),
+        ("client_cert", "empty.pem", "empty.pem: "),
+        ("client_cert", "shown.pem", "mode 0644"),
     ];
-    for (line, words) in unusable {
-        office.configure_whole(&format!("{pinned}\n{line}"));
-        let said = office.refused(AGT, 2, "backend_request");
-        assert!(said.contains(words), "{line}: {said}");
+    for (key, file, words) in unusable {
+        office.configure_whole(&format!("{pinned}\n{key} = \"{file}\""));
+        let said = office.refused(AGT, 2, &format!("{key}_unusable"));
+        assert!(said.contains(words), "{key}: {said}");
+        assert!(said.contains(&format!("`vault.{key}`")), "{said}");
     }
 }

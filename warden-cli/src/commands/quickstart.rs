@@ -15,6 +15,7 @@ use warden_core::inventory::{ActorName, Holder};
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::FileJournal;
 use warden_core::request::CertificateRequest;
+use warden_core::revocation;
 use warden_core::sign::local::{KeyKind, LocalCa, generate_ca_key, generate_user_key};
 
 /// The actor a first certificate is for.
@@ -139,6 +140,7 @@ fn fill(dir: &Path) -> Result<Parsed, CliError> {
         gating: warden_core::gate::Gating::Off,
         subject: None,
         inventory: &setup.inventory,
+        revocations: &revocation::load(&setup.state_dir)?,
         backend: &LocalCa::new(setup.ca_key_file()?),
         journal: &FileJournal::open(&setup.state_dir)?,
         clock: &SystemClock,

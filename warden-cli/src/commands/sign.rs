@@ -18,6 +18,7 @@ use warden_core::inventory::{ActorName, Holder};
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::{FileJournal, IssuedCertificate, record_failed};
 use warden_core::request::CertificateRequest;
+use warden_core::revocation;
 
 /// Sign a public key for an actor and print the certificate
 ///
@@ -133,18 +134,21 @@ impl Asked {
         let prepare = || -> Result<_, CliError> {
             let request = self.request(holder)?;
             let place = CertificateFile::prepare(&setup.state_dir, holder)?;
-            Ok(match holder {
-                Holder::Actor(_) => (request, place, setup.backend()?, setup.subject()?),
-                Holder::Host(_) => (request, place, setup.host_backend()?, None),
-            })
+            let revocations = revocation::load(&setup.state_dir)?;
+            let (backend, subject) = match holder {
+                Holder::Actor(_) => (setup.backend()?, setup.subject()?),
+                Holder::Host(_) => (setup.host_backend()?, None),
+            };
+            Ok((request, place, revocations, backend, subject))
         };
-        let (request, place, backend, subject) =
+        let (request, place, revocations, backend, subject) =
             prepare().map_err(|error| recorded(error, &journal, holder))?;
         let gate = setup.gate();
         let issuer = Issuer {
             gating: setup.gating(&gate),
             subject: subject.as_ref(),
             inventory: &setup.inventory,
+            revocations: &revocations,
             backend: &*backend,
             journal: &journal,
             clock: &SystemClock,
@@ -254,8 +258,9 @@ fn print(certificate: &IssuedCertificate, output: &Output) -> Result<Report, Cli
 /// Decides by the bounds alone.
 fn dry_run(request: CertificateRequest, setup: &Setup) -> Result<Report, CliError> {
     let standing = setup.inventory.standing(request.holder())?;
+    let revocations = revocation::load(&setup.state_dir)?;
     let now = SystemClock.now();
-    let terms = match authorize(request, &standing, now) {
+    let terms = match authorize(request, &standing, &revocations, now) {
         Decision::Allow(terms) => terms,
         Decision::Deny(denial) => return Err((*denial).into()),
     };

@@ -15,6 +15,7 @@ use warden_core::inventory::{ActorName, ActorNameError};
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::{FileJournal, record_smoke};
 use warden_core::request::CertificateRequest;
+use warden_core::revocation;
 
 /// A time to live that no type allows, in seconds: 999 hours.
 const TOO_LONG: u64 = 999 * 3600;
@@ -223,6 +224,7 @@ fn try_backend(
     let (backend, subject, gate) = (setup.backend()?, setup.subject()?, setup.gate());
     let issuer = Issuer {
         inventory: &setup.inventory,
+        revocations: &revocation::load(&setup.state_dir)?,
         gating: setup.gating(&gate),
         subject: subject.as_ref(),
         backend: &*backend,

@@ -1,6 +1,7 @@
 //! Holds a request against the inventory's bounds.
 //!
-//! - Pure: request, standing and the moment in, a decision out. No file, no clock, no environment.
+//! - Pure: request, standing, what is revoked and the moment in, a decision out. No file, no clock, no
+//!   environment.
 //! - Absent means deny. Nothing that comes out is wider than what the inventory says.
 
 use super::Decision;
@@ -11,6 +12,7 @@ use crate::certificate::{
 use crate::gate::GateRecord;
 use crate::inventory::{Bounds, Holder, SourceDigest, Standing};
 use crate::request::CertificateRequest;
+use crate::revocation::Revocations;
 
 /// A request that lies inside what the inventory gives its actor, with every default filled in.
 #[derive(Debug)]
@@ -55,6 +57,7 @@ impl BoundedRequest {
 pub(super) fn within(
     request: CertificateRequest,
     standing: &Standing,
+    revocations: &Revocations,
     now: UnixTime,
 ) -> Decision<BoundedRequest> {
     let holder = request.holder();
@@ -62,7 +65,7 @@ pub(super) fn within(
         let holder = holder.clone();
         return deny(&request, standing, DenialReason::Unknown { holder });
     };
-    match terms(&request, &bounds, now) {
+    match terms(&request, &bounds, revocations, now) {
         Ok((principals, ttl)) => Decision::Allow(BoundedRequest {
             holder: holder.clone(),
             cert_type: request.cert_type(),
@@ -99,9 +102,27 @@ fn deny(
 fn terms(
     request: &CertificateRequest,
     bounds: &Bounds<'_>,
+    revocations: &Revocations,
     now: UnixTime,
 ) -> Result<(Principals, Ttl), DenialReason> {
     let holder = || request.holder().clone();
+    if let Some(noted) = request
+        .holder()
+        .actor()
+        .and_then(|one| revocations.actor(one))
+    {
+        return Err(DenialReason::Revoked {
+            holder: holder(),
+            noted: noted.clone(),
+        });
+    }
+    let key = request.public_key().fingerprint();
+    if let Some(noted) = revocations.key(key) {
+        return Err(DenialReason::KeyRevoked {
+            key: key.clone(),
+            noted: noted.clone(),
+        });
+    }
     if bounds.disabled {
         return Err(DenialReason::Disabled { holder: holder() });
     }

@@ -4,6 +4,7 @@ use crate::certificate::{CertType, Fingerprint, Principal, Principals, Ttl, Unix
 use crate::failure::{Class, Failure};
 use crate::gate::GateRecord;
 use crate::inventory::{Defined, Holder, SourceDigest};
+use crate::revocation::Noted;
 
 /// A denied request: what was asked, and why it is not given.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,22 @@ pub enum DenialReason {
     Unknown {
         /// The name asked for.
         holder: Holder,
+    },
+    /// The actor is revoked here.
+    #[error("`{holder}` was revoked at {}: {}", noted.at, noted.why)]
+    Revoked {
+        /// The actor.
+        holder: Holder,
+        /// When and why.
+        noted: Noted,
+    },
+    /// The key is revoked here.
+    #[error("key {key} was revoked at {}: {}", noted.at, noted.why)]
+    KeyRevoked {
+        /// The key asked for.
+        key: Fingerprint,
+        /// When and why.
+        noted: Noted,
     },
     /// The actor is switched off.
     #[error("`{holder}` is disabled")]
@@ -171,6 +188,8 @@ impl Failure for Denial {
                 holder: Holder::Host(_),
             } => "unknown_host",
             DenialReason::Gate { .. } => "gate_denied",
+            DenialReason::Revoked { .. } => "actor_revoked",
+            DenialReason::KeyRevoked { .. } => "key_revoked",
             DenialReason::Disabled { .. } => "actor_disabled",
             DenialReason::Expired { .. } => "actor_expired",
             DenialReason::KeyNotPinned { .. } => "key_not_pinned",
@@ -207,6 +226,14 @@ impl Failure for Denial {
             DenialReason::KeyNotPinned { .. } => {
                 hints.push("use a pinned key, or have this one added to `public_keys`".to_owned());
             }
+            DenialReason::Revoked { holder, noted } => hints.push(format!(
+                "journal record {} says so; `warden revoke --undo {holder} --reason TEXT` gives it back",
+                noted.seq
+            )),
+            DenialReason::KeyRevoked { noted, .. } => hints.push(format!(
+                "journal record {} says so; make a new key: ssh-keygen -t ed25519 -f KEY",
+                noted.seq
+            )),
             DenialReason::Gate { .. } => {
                 let id = self
                     .gate

@@ -77,7 +77,7 @@ pub fn to_be_signed(fields: &CertificateFields<'_>) -> Vec<u8> {
 }
 
 /// A key in wire form, beginning with its type.
-pub(super) fn key_blob(key: &KeyData) -> Vec<u8> {
+pub(crate) fn key_blob(key: &KeyData) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     // Writing to memory fails only beyond 4 GiB; an empty blob then equals no certificate's.
     if key.encode(&mut out).is_err() {

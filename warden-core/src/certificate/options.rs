@@ -182,6 +182,20 @@ impl SourceAddress {
     pub fn networks(&self) -> &[String] {
         &self.0
     }
+
+    /// Whether an address is in one of the networks. An IPv4 address written as IPv6 is IPv4, as it is
+    /// to sshd.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| {
+            let (base, prefix) = network.split_once('/').unwrap_or((network, ""));
+            let same_width = base
+                .parse::<IpAddr>()
+                .is_ok_and(|base| base.is_ipv4() == address.is_ipv4());
+            let masked = prefix.parse().ok().and_then(|prefix| mask(address, prefix));
+            same_width && masked.is_some_and(|masked| masked.to_string() == base)
+        })
+    }
 }
 
 /// The comma-separated form of the wire.
@@ -189,6 +203,20 @@ impl fmt::Display for SourceAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(","))
     }
+}
+
+/// An address without the bits beyond a prefix; `None` for a prefix longer than the address.
+fn mask(address: IpAddr, prefix: u32) -> Option<IpAddr> {
+    Some(match address {
+        IpAddr::V4(v4) => {
+            let beyond = u32::MAX.checked_shr(prefix).unwrap_or(0);
+            (prefix <= 32).then(|| IpAddr::V4((u32::from(v4) & !beyond).into()))?
+        }
+        IpAddr::V6(v6) => {
+            let beyond = u128::MAX.checked_shr(prefix).unwrap_or(0);
+            (prefix <= 128).then(|| IpAddr::V6((u128::from(v6) & !beyond).into()))?
+        }
+    })
 }
 
 /// One entry in canonical form.
@@ -213,21 +241,7 @@ fn network(text: &str) -> Result<String, OptionError> {
             number
         }
     };
-    let kept = |all: u128| {
-        if prefix == 0 {
-            0
-        } else {
-            all << (width - prefix)
-        }
-    };
-    let masked: IpAddr = match address {
-        IpAddr::V4(v4) => {
-            let mask =
-                u32::try_from(kept(u128::from(u32::MAX)) & u128::from(u32::MAX)).unwrap_or(0);
-            IpAddr::V4((u32::from(v4) & mask).into())
-        }
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & kept(u128::MAX)).into()),
-    };
+    let masked = mask(address, prefix).ok_or_else(malformed)?;
     if masked != address {
         let network = format!("{masked}/{prefix}");
         return Err(OptionError::HostBits {
@@ -275,6 +289,34 @@ impl CriticalOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_in_a_network_or_not() {
+        let networks = SourceAddress::new(["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]).unwrap();
+        for inside in [
+            "10.0.0.0",
+            "10.255.255.255",
+            "192.0.2.7",
+            "2001:db8::1",
+            "::ffff:10.1.2.3",
+        ] {
+            assert!(networks.contains(inside.parse().unwrap()), "{inside}");
+        }
+        for outside in [
+            "11.0.0.0",
+            "9.255.255.255",
+            "192.0.2.6",
+            "2001:db9::",
+            "::1",
+            "::a00:1",
+        ] {
+            assert!(!networks.contains(outside.parse().unwrap()), "{outside}");
+        }
+        let all = SourceAddress::new(["0.0.0.0/0"]).unwrap();
+        assert!(
+            all.contains("203.0.113.9".parse().unwrap()) && !all.contains("::1".parse().unwrap())
+        );
+    }
     use proptest::prelude::*;
 
     fn one(text: &str) -> Result<String, OptionError> {

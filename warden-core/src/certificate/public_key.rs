@@ -264,6 +264,11 @@ impl PublicKey {
         ssh_key::PublicKey::from(self.data.clone()).to_string()
     }
 
+    /// The key in wire form.
+    pub fn to_blob(&self) -> Vec<u8> {
+        super::key_blob(&self.data)
+    }
+
     pub(crate) fn data(&self) -> &KeyData {
         &self.data
     }

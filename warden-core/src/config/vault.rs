@@ -1,7 +1,7 @@
 //! The `[vault]` table: how OpenBao or Vault is reached, and where the credential is kept.
 
 use super::{problem, resolve, variable_name};
-use crate::certificate::{Fingerprint, Ttl};
+use crate::certificate::{Fingerprint, Ttl, TtlError};
 use crate::diagnostic::{Problem, SourceText};
 use crate::exchange::{Address, AddressError};
 use crate::sign::KeyIdRule;
@@ -142,11 +142,7 @@ impl Reader<'_> {
                 .map(|text| self.fingerprint(text))
                 .transpose()?,
             key_id: self.key_id(table.key_id.as_ref())?,
-            clock_skew: self.seconds(
-                table.clock_skew.as_ref(),
-                DEFAULT_CLOCK_SKEW,
-                MAX_CLOCK_SKEW,
-            )?,
+            clock_skew: self.clock_skew(table.clock_skew.as_ref())?,
             timeout: Duration::from_secs(self.seconds(
                 table.timeout.as_ref(),
                 DEFAULT_TIMEOUT.as_secs(),
@@ -277,6 +273,14 @@ impl Reader<'_> {
             ));
         }
         Ok(seconds)
+    }
+
+    /// Unlike any other duration, this one may be zero.
+    fn clock_skew(&self, text: Option<&Spanned<String>>) -> Result<u64, Problem> {
+        match text.map(|text| Ttl::parse(text.get_ref())) {
+            Some(Err(TtlError::Zero)) => Ok(0),
+            _ => self.seconds(text, DEFAULT_CLOCK_SKEW, MAX_CLOCK_SKEW),
+        }
     }
 
     fn proxy(&self, text: &Spanned<String>) -> Result<String, Problem> {

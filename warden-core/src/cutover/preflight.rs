@@ -17,7 +17,7 @@ mod place;
 mod sshd;
 
 pub use consumer::{Container, InspectError, Service};
-pub use sshd::{sshd_loglevel, sshd_version_at_least};
+pub use sshd::{sshd_loglevel, sshd_version_at_least, target_clock};
 
 use super::check::{Check, Report};
 use crate::certificate::{CaPublicKey, Fingerprint, MAX_PUBLIC_KEY_BYTES, PublicKey};

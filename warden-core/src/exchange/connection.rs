@@ -77,6 +77,7 @@ pub(crate) struct Answer {
 }
 
 /// Where a connection leads, and how it is secured.
+#[derive(Clone, Copy)]
 pub(crate) struct Endpoint<'a> {
     pub(crate) address: &'a Address,
     /// Sent with every request.
@@ -94,9 +95,7 @@ impl Connection {
     /// Prepares a client; nothing is sent yet.
     pub(crate) fn to(settings: &Endpoint<'_>) -> Result<Self, ExchangeError> {
         let wrong = |detail: String| ExchangeError::Request { detail };
-        let client = client_builder(settings)?
-            .build()
-            .map_err(|error| wrong(error.to_string()))?;
+        let client = client(settings)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -275,6 +274,31 @@ fn without(text: &[u8], secrets: &[&Secret]) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// The client of an endpoint.
+fn client(settings: &Endpoint<'_>) -> Result<Client, ExchangeError> {
+    let anonymous = Endpoint {
+        tls_client_file: None,
+        ..*settings
+    };
+    let error = match client_builder(settings)?.build() {
+        Ok(client) => return Ok(client),
+        Err(error) => chain(&error),
+    };
+    // PEM that decodes may still hold no certificate, or the key of another one. Which of the files
+    // it is, the error does not say.
+    match (settings.tls_client_file, settings.tls_ca_file) {
+        (Some(path), _) if client_builder(&anonymous)?.build().is_ok() => {
+            Err(ExchangeError::ClientCertificate {
+                detail: format!("{}: {error}", path.display()),
+            })
+        }
+        (_, Some(path)) => Err(ExchangeError::TrustedCas {
+            detail: format!("{}: {error}", path.display()),
+        }),
+        _ => Err(ExchangeError::Request { detail: error }),
+    }
+}
+
 /// Everything that makes the client safe.
 fn client_builder(settings: &Endpoint<'_>) -> Result<ClientBuilder, ExchangeError> {
     let wrong = |detail: String| ExchangeError::Request { detail };
@@ -294,32 +318,44 @@ fn client_builder(settings: &Endpoint<'_>) -> Result<ClientBuilder, ExchangeErro
         builder = builder.tls_certs_only(Vec::new());
     }
     if let Some(path) = settings.tls_client_file {
-        let pem = file::read_secret(path, MAX_PEM_BYTES)
-            .map_err(|error| wrong(format!("vault.client_cert: {error}")))?;
-        let identity = Identity::from_pem(&pem)
-            .map_err(|error| wrong(format!("vault.client_cert {}: {error}", path.display())))?;
-        builder = builder.identity(identity);
+        builder = builder.identity(client_identity(path)?);
     }
     if let Some(proxy) = settings.proxy {
-        builder = builder
-            .proxy(Proxy::all(proxy).map_err(|error| wrong(format!("vault.proxy: {error}")))?);
+        builder =
+            builder.proxy(Proxy::all(proxy).map_err(|error| wrong(format!("the proxy: {error}")))?);
     }
     Ok(builder)
 }
 
-/// The CAs of `vault.ca_cert`, else those of the system.
+/// What we show to a server that wants to know us.
+fn client_identity(path: &Path) -> Result<Identity, ExchangeError> {
+    let unusable = |detail: String| ExchangeError::ClientCertificate { detail };
+    let pem = file::read_secret(path, MAX_PEM_BYTES).map_err(|error| unusable(chain(&error)))?;
+    Identity::from_pem(&pem).map_err(|error| unusable(format!("{}: {error}", path.display())))
+}
+
+/// The CAs that are named, else those of the system.
 fn trusted_cas(settings: &Endpoint<'_>) -> Result<Vec<Certificate>, ExchangeError> {
-    let wrong = |detail: String| ExchangeError::Request { detail };
+    let unusable = |detail: String| ExchangeError::TrustedCas { detail };
     let system = || SYSTEM_CAS.iter().map(Path::new).find(|path| path.is_file());
-    let path = settings.tls_ca_file.or_else(system).ok_or_else(|| {
-        wrong("this system has no list of trusted CAs; name one as `vault.ca_cert`".to_owned())
-    })?;
+    let path = settings
+        .tls_ca_file
+        .or_else(system)
+        .ok_or_else(|| unusable("this system has no list of them".to_owned()))?;
     let pem = file::read_bounded(path, MAX_PEM_BYTES, Links::Follow)
-        .map_err(|error| wrong(error.to_string()))?;
+        .map_err(|error| unusable(chain(&error)))?;
     let found = Certificate::from_pem_bundle(&pem)
-        .map_err(|error| wrong(format!("{}: {error}", path.display())))?;
+        .map_err(|error| unusable(format!("{}: {error}", path.display())))?;
     if found.is_empty() {
-        return Err(wrong(format!("{} holds no certificate", path.display())));
+        return Err(unusable(format!("{} holds no certificate", path.display())));
     }
     Ok(found)
+}
+
+/// An error and what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
 }

@@ -8,6 +8,20 @@ use std::time::Duration;
 /// How much of a server's own words is repeated, in characters.
 const MAX_SERVER_TEXT: usize = 256;
 
+/// The alerts by which a server refuses a client's certificate; ours about the server's we send
+/// ourselves.
+const ABOUT_OUR_CERTIFICATE: [&str; 9] = [
+    "accessdenied",
+    "badcertificate",
+    "certificateexpired",
+    "certificaterequired",
+    "certificaterevoked",
+    "certificateunknown",
+    "decrypterror",
+    "unknownca",
+    "unsupportedcertificate",
+];
+
 /// A failed exchange.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -28,6 +42,12 @@ pub enum ExchangeError {
     #[error("TLS failed: {detail}")]
     Tls {
         /// What is wrong.
+        detail: String,
+    },
+    /// The server does not accept our TLS certificate, or wants one and we have none.
+    #[error("the server does not accept our TLS client certificate: {detail}")]
+    ClientRefused {
+        /// The server's alert.
         detail: String,
     },
     /// No connection in time.
@@ -78,6 +98,18 @@ pub enum ExchangeError {
     LoginRefused {
         /// The server's own words, cut.
         errors: Vec<String>,
+    },
+    /// The list of trusted CAs cannot be used.
+    #[error("the trusted CAs cannot be read: {detail}")]
+    TrustedCas {
+        /// What is wrong.
+        detail: String,
+    },
+    /// The client certificate, or its key, cannot be used.
+    #[error("the client certificate cannot be used: {detail}")]
+    ClientCertificate {
+        /// What is wrong.
+        detail: String,
     },
     /// The request could not be made.
     #[error("the request cannot be made: {detail}")]
@@ -147,6 +179,14 @@ impl ExchangeError {
             () if error.is_timeout() && error.is_connect() => Self::ConnectTimeout { limit },
             () if error.is_timeout() => Self::Timeout { limit },
             () if all.contains("dns error") => Self::Dns,
+            // With TLS 1.3 the alert comes only after the connection is made.
+            () if let Some((_, alert)) = all.split_once("received fatal alert: ")
+                && ABOUT_OUR_CERTIFICATE
+                    .iter()
+                    .any(|one| alert.starts_with(one)) =>
+            {
+                Self::ClientRefused { detail: detail() }
+            }
             () if [
                 "certificate",
                 "tls",
@@ -173,9 +213,19 @@ impl ExchangeError {
         }
     }
 
+    /// The server's own words.
+    pub(crate) fn words(&self) -> &[String] {
+        match self {
+            Self::Status { errors, .. } => errors,
+            _ => &[],
+        }
+    }
+
     /// Whether any of the server's own words holds `word`, which is in lower case.
     pub(crate) fn says(&self, word: &str) -> bool {
-        matches!(self, Self::Status { errors, .. } if errors.iter().any(|text| text.to_lowercase().contains(word)))
+        self.words()
+            .iter()
+            .any(|text| text.to_lowercase().contains(word))
     }
 }
 

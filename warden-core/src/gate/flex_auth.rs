@@ -310,8 +310,12 @@ fn no_answer(error: &ExchangeError) -> GateError {
         ExchangeError::Unreachable { .. } => ("gate_unreachable", true),
         ExchangeError::ConnectTimeout { .. } => ("gate_connect_timeout", true),
         ExchangeError::Tls { .. } => ("gate_tls", true),
+        // The alert comes when the question may have been sent already.
+        ExchangeError::ClientRefused { .. } => ("gate_tls", false),
         // Something is wrong on our side, such as a CA file; that is no gate out of reach.
-        ExchangeError::Request { .. } => ("gate_request", false),
+        ExchangeError::Request { .. }
+        | ExchangeError::TrustedCas { .. }
+        | ExchangeError::ClientCertificate { .. } => ("gate_request", false),
         ExchangeError::Timeout { .. } => ("gate_timeout", false),
         ExchangeError::CutShort => ("gate_answer_cut_short", false),
         ExchangeError::TooLarge { .. } => ("gate_answer_too_large", false),

@@ -345,7 +345,8 @@ pub fn read_head(state_dir: &Path) -> Result<Option<Head>, ChainError> {
 }
 
 /// Reads every record of a journal that verifies so far as its lines are records; the chain is
-/// [`verify`]'s to judge. A journal that is not there has none.
+/// [`verify`]'s to judge. A journal that is not there has none. A last line without its newline is
+/// left out: it is torn, or just being written, and nothing counts that stands in it.
 ///
 /// # Errors
 /// If the file cannot be read or a line is not a record.
@@ -361,7 +362,8 @@ pub fn read_records(path: &Path, mut each: impl FnMut(Record)) -> Result<(), Cha
         line.clear();
         let limited = (&mut reader).take(MAX_LINE_BYTES as u64 + 1);
         let count = { limited }.read_until(b'\n', &mut line);
-        if count.map_err(FileError::io("read", path))? == 0 {
+        count.map_err(FileError::io("read", path))?;
+        if line.last() != Some(&b'\n') && line.len() <= MAX_LINE_BYTES {
             return Ok(());
         }
         let record = serde_json::from_slice(&line).map_err(|error| ChainError::NotARecord {

@@ -137,8 +137,14 @@ impl FileJournal {
         state_dir.join("journal.jsonl")
     }
 
-    fn lock(&self) -> Result<File, JournalError> {
-        let path = self.state_dir.join("journal.lock");
+    /// The directory the journal is in.
+    pub(crate) fn state_dir(&self) -> &Path {
+        &self.state_dir
+    }
+
+    /// Takes a lock in the state directory; it is given back when the file is closed.
+    pub(crate) fn lock_file(&self, name: &str) -> Result<File, JournalError> {
+        let path = self.state_dir.join(name);
         let lock = self.own_file(&path, OFlags::WRONLY)?;
         let deadline = Instant::now() + LOCK_WAIT;
         let mut pause = Duration::from_micros(200);
@@ -218,7 +224,7 @@ impl FileJournal {
 impl Journal for FileJournal {
     fn append(&self, entry: &Entry, at: UnixTime) -> Result<Recorded, JournalError> {
         let event_id = EventId::random().map_err(JournalError::Randomness)?;
-        let _lock = self.lock()?;
+        let _lock = self.lock_file("journal.lock")?;
         let path = self.path();
         let mut journal = OpenJournal {
             file: self.own_file(&path, OFlags::RDWR)?,
@@ -347,7 +353,9 @@ impl OpenJournal {
         let mut wanted = TAIL_BYTES;
         loop {
             let start = length.saturating_sub(wanted);
-            let mut end = Vec::new();
+            // One byte more, so that a single read sees the end.
+            let capacity = usize::try_from(length - start).unwrap_or(0) + 1;
+            let mut end = Vec::with_capacity(capacity);
             self.file
                 .seek(SeekFrom::Start(start))
                 .map_err(FileError::io("read", &self.path))?;

@@ -9,6 +9,7 @@ use crate::certificate::CriticalOptions;
 use crate::failure::Failure;
 use crate::gate::GateRecord;
 use crate::inventory::{ActorName, Holder};
+use crate::revocation::Step;
 use crate::sign::{KeyIdRule, SignedCertificate};
 use rand_core::TryRng;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,8 @@ pub enum Kind {
     Certificate,
     /// The path to a certificate was tried out.
     Smoke,
+    /// Something was revoked, or given back.
+    Revocation,
     /// A torn last line was moved aside.
     JournalRepair,
     /// A step of a cutover.
@@ -137,6 +140,8 @@ pub struct Facts {
     pub policy_reason: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checks: Option<BTreeMap<String, String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Step>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub torn_file: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -298,6 +303,19 @@ impl Entry {
 
     pub(super) fn failed(holder: &Holder, reason: &'static str) -> Self {
         Self::certificate(Outcome::Failed, Some(reason), named(holder))
+    }
+
+    pub(super) fn revoked(step: &Step) -> Self {
+        let facts = Facts {
+            revocation: Some(step.clone()),
+            ..Facts::default()
+        };
+        Self {
+            kind: Kind::Revocation,
+            outcome: Outcome::Done,
+            reason: None,
+            facts,
+        }
     }
 
     pub(super) fn repaired(torn_file: String, torn_bytes: u64) -> Self {

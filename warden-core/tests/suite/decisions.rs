@@ -6,6 +6,7 @@ use warden_core::authorize::{Authorization, Decision, authorize};
 use warden_core::certificate::UnixTime;
 use warden_core::failure::Failure;
 use warden_core::request::CertificateRequest;
+use warden_core::revocation::Revocations;
 
 /// A table and the inventory above it.
 struct Table {
@@ -136,7 +137,10 @@ fn every_table_is_decided_as_it_says() {
             let request = request(&row.request);
             let standing = inventory.path().standing(request.holder()).unwrap();
             let now = moment(&row.at);
-            let decision = in_words(&authorize(request, &standing, now), now);
+            let decision = in_words(
+                &authorize(request, &standing, &Revocations::none(), now),
+                now,
+            );
             if decision != row.decision {
                 wrong.push(format!(
                     "{}:{}: {} at {}\n  table:   {:?}\n  decided: {decision:?}",

@@ -172,6 +172,7 @@ pub(crate) fn refusal_of(
     let state = tempfile::tempdir().unwrap();
     let journal = FileJournal::open(state.path()).unwrap();
     let by = Issuer {
+        revocations: &warden_core::revocation::Revocations::none(),
         gating: warden_core::gate::Gating::Off,
         subject: None,
         inventory: inventory.path(),

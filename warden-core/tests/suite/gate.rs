@@ -72,6 +72,7 @@ fn came_of(gating: Gating<'_>, subject: Option<&Subject>, ttl: Option<&str>) -> 
         Cell::new(0),
     );
     let by = Issuer {
+        revocations: &warden_core::revocation::Revocations::none(),
         gating,
         subject,
         inventory: inventory.path(),
@@ -340,6 +341,7 @@ fn errors_of_the_gate_say_what_to_do() {
     let inventory = inventory();
     let state = tempfile::tempdir().unwrap();
     let by = Issuer {
+        revocations: &warden_core::revocation::Revocations::none(),
         gating: Gating::Enforce {
             gate: &gate,
             fail_closed: true,

@@ -10,7 +10,10 @@ use warden_core::clock::FixedClock;
 use warden_core::issue::{Issuer, issue};
 use warden_core::journal::{ChainError, FileJournal, Head, Verified, read_head, verify};
 use warden_core::request::CertificateRequest;
+use warden_core::revocation::Revocations;
 use warden_core::sign::SigningBackend;
+
+static NOTHING_REVOKED: Revocations = Revocations::none();
 
 /// A state directory that is removed with its last use.
 struct State {
@@ -58,6 +61,7 @@ impl State {
 
     fn issuer<'a>(&'a self, backend: &'a dyn SigningBackend) -> Issuer<'a> {
         Issuer {
+            revocations: &NOTHING_REVOKED,
             gating: warden_core::gate::Gating::Off,
             subject: None,
             inventory: self.inventory.path(),

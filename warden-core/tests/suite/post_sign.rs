@@ -57,6 +57,7 @@ fn issued_line(alter: fn(&mut Forgery)) -> String {
     let inventory = inventory();
     let state = tempfile::tempdir().unwrap();
     let by = Issuer {
+        revocations: &warden_core::revocation::Revocations::none(),
         gating: warden_core::gate::Gating::Off,
         subject: None,
         inventory: inventory.path(),

@@ -1,5 +1,6 @@
 //! What holds for any actor and any request.
 
+mod cutover;
 pub(crate) mod plan;
 
 use crate::forger::{CA, ca};
@@ -14,6 +15,7 @@ use warden_core::clock::FixedClock;
 use warden_core::inventory::{ActorName, Inventory};
 use warden_core::issue::{Issuer, Outcome, issue};
 use warden_core::journal::{Entry, Journal, JournalError, Recorded};
+use warden_core::revocation::Revocations;
 use warden_core::sign::local::{CaKey, LocalCa};
 
 /// A journal in memory.
@@ -37,7 +39,7 @@ fn decide(plan: &Plan) -> Decision {
 
 fn decide_from(inventory: &crate::scene::Inventory, plan: &Plan) -> Decision {
     let standing = inventory.path().standing_of(&plan.actor()).unwrap();
-    authorize(plan.request(), &standing, plan.now())
+    authorize(plan.request(), &standing, &Revocations::none(), plan.now())
 }
 
 /// The terms, and what the inventory says about the actor.
@@ -53,6 +55,7 @@ fn issued(plan: &Plan) -> Option<(ssh_key::Certificate, Entry)> {
     let inventory = plan.inventory();
     let journal = Memory::default();
     let by = Issuer {
+        revocations: &warden_core::revocation::Revocations::none(),
         gating: warden_core::gate::Gating::Off,
         subject: None,
         inventory: inventory.path(),

@@ -22,6 +22,7 @@ use warden_core::file::{self, Links};
 use warden_core::inventory::ActorName;
 use warden_core::issue::Issuer;
 use warden_core::journal::FileJournal;
+use warden_core::revocation;
 use warden_core::sign::SigningBackend;
 
 /// Which plan.
@@ -307,6 +308,7 @@ impl Desk {
         let (subject, gate) = (self.setup.subject()?, self.setup.gate());
         Ok(work(&Issuer {
             inventory: &self.setup.inventory,
+            revocations: &revocation::load(&self.setup.state_dir)?,
             gating: self.setup.gating(&gate),
             subject: subject.as_ref(),
             backend,

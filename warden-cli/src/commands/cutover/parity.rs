@@ -14,6 +14,7 @@ use warden_core::file::{self, Links};
 use warden_core::inventory::{ActorName, ActorNameError};
 use warden_core::issue::Issuer;
 use warden_core::journal::FileJournal;
+use warden_core::revocation;
 use warden_core::sign::SigningBackend;
 use warden_core::sign::openbao::{Roles, roles};
 
@@ -77,7 +78,7 @@ impl ParityArgs {
                 let (old, new) = (certificate(old)?, certificate(new)?);
                 let known = |certificate| Known {
                     certificate,
-                    signed_at: None,
+                    signed: None,
                 };
                 certificates(known(&old), known(&new), &expected)
             }
@@ -129,8 +130,10 @@ impl ParityArgs {
         let journal = FileJournal::open(&setup.state_dir)?;
         let (old, new) = (setup.engine()?, setup.local_ca()?);
         let (subject, gate) = (setup.subject()?, setup.gate());
+        let revocations = revocation::load(&setup.state_dir)?;
         let with = |backend| Issuer {
             inventory: &setup.inventory,
+            revocations: &revocations,
             gating: setup.gating(&gate),
             subject: subject.as_ref(),
             backend,

@@ -1,9 +1,12 @@
 use crate::commands::ca::{KeyFileArgs, finish};
+use crate::environment::SystemClock;
 use crate::error::CliError;
 use crate::output::Report;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use warden_core::cutover::preflight::{sshd_loglevel, sshd_version_at_least};
+use warden_core::certificate::UnixTime;
+use warden_core::clock::Clock;
+use warden_core::cutover::preflight::{sshd_loglevel, sshd_version_at_least, target_clock};
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
 
@@ -26,6 +29,10 @@ pub(crate) struct PreflightArgs {
     #[arg(long, value_name = "TEXT")]
     sshd_version: Option<String>,
 
+    /// What `date +%s` prints on the target just now
+    #[arg(long, value_name = "SECONDS")]
+    target_clock: Option<u64>,
+
     /// The oldest sshd that will do
     #[arg(long, value_name = "MAJOR.MINOR", default_value = "8.2")]
     min_sshd: String,
@@ -47,6 +54,9 @@ impl PreflightArgs {
             Some(path) => Some(file::read_text(path, MAX_SSHD_BYTES, Links::Follow)?),
         };
         let mut checks = self.key_file.judge(config)?;
+        if let Some(theirs) = self.target_clock {
+            checks.push(target_clock(SystemClock.now(), UnixTime(theirs)));
+        }
         if let Some(text) = &self.sshd_version {
             checks.push(sshd_version_at_least(text, wanted));
         }

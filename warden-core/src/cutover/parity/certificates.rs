@@ -19,8 +19,8 @@ const TOLERANCE: u64 = 2;
 pub struct Known<'a> {
     /// The certificate.
     pub certificate: &'a Parsed,
-    /// When it was signed, by our clock.
-    pub signed_at: Option<UnixTime>,
+    /// The first and the last moment at which it may have been signed, by our clock.
+    pub signed: Option<(UnixTime, UnixTime)>,
 }
 
 impl Known<'_> {
@@ -29,14 +29,18 @@ impl Known<'_> {
         one.valid_before().saturating_sub(one.valid_after())
     }
 
-    /// Seconds from its beginning to its signature, and from there to its end.
-    fn around_signature(self) -> Option<(u64, u64)> {
-        let at = self.signed_at?.0;
-        let one = self.certificate;
-        Some((
-            at.saturating_sub(one.valid_after()),
-            one.valid_before().saturating_sub(at),
-        ))
+    /// Seconds from its beginning to its signature, at least and at most.
+    fn backdate(self) -> Option<(u64, u64)> {
+        let (first, last) = self.signed?;
+        let from = |at: UnixTime| at.0.saturating_sub(self.certificate.valid_after());
+        Some((from(first), from(last)))
+    }
+
+    /// Seconds from its signature to its end, at least and at most.
+    fn ttl(self) -> Option<(u64, u64)> {
+        let (first, last) = self.signed?;
+        let to = |at: UnixTime| self.certificate.valid_before().saturating_sub(at.0);
+        Some((to(last), to(first)))
     }
 }
 
@@ -74,12 +78,12 @@ fn compared(aspect: Aspect, old: Known<'_>, new: Known<'_>, expected: &Expected)
                 .with("old", has(one))
                 .with("new", has(other))
         }
-        Aspect::Ttl => match (old.around_signature(), new.around_signature()) {
-            (Some((_, old)), Some((_, new))) => near(code, old, new),
+        Aspect::Ttl => match (old.ttl(), new.ttl()) {
+            (Some(old), Some(new)) => near(code, old, new),
             _ => same(format!("{}s", old.window()), format!("{}s", new.window())),
         },
-        Aspect::Backdate => match (old.around_signature(), new.around_signature()) {
-            (Some((old, _)), Some((new, _))) => near(code, old, new),
+        Aspect::Backdate => match (old.backdate(), new.backdate()) {
+            (Some(old), Some(new)) => near(code, old, new),
             _ => Check::skip(code, "moment_of_signing_unknown"),
         },
         Aspect::Extensions => options(code, one.extensions(), other.extensions()),
@@ -99,10 +103,12 @@ fn compared(aspect: Aspect, old: Known<'_>, new: Known<'_>, expected: &Expected)
     }
 }
 
-fn near(code: &'static str, old: u64, new: u64) -> Check {
-    Check::of(old.abs_diff(new) <= TOLERANCE, code)
-        .with("old", format!("{old}s"))
-        .with("new", format!("{new}s"))
+/// Two lengths of time, each at least and at most so long, are the same give or take [`TOLERANCE`].
+fn near(code: &'static str, old: (u64, u64), new: (u64, u64)) -> Check {
+    let apart = old.0.max(new.0).saturating_sub(old.1.min(new.1));
+    Check::of(apart <= TOLERANCE, code)
+        .with("old", format!("{}-{}s", old.0, old.1))
+        .with("new", format!("{}-{}s", new.0, new.1))
 }
 
 fn principals(certificate: &Parsed) -> BTreeSet<String> {

@@ -29,9 +29,9 @@ pub fn live(
     let one = signed("parity_old_signed", actor, key, old, &mut report);
     let other = signed("parity_new_signed", actor, key, new, &mut report);
     if let (Some((one, at_one)), Some((other, at_other))) = (&one, &other) {
-        let known = |certificate, at: &UnixTime| Known {
+        let known = |certificate, at: &(UnixTime, UnixTime)| Known {
             certificate,
-            signed_at: Some(*at),
+            signed: Some(*at),
         };
         let compared = certificates(known(one, at_one), known(other, at_other), expected);
         report.extend(compared.checks().iter().cloned());
@@ -45,12 +45,12 @@ fn signed(
     key: &PublicKey,
     by: &Issuer<'_>,
     report: &mut Report,
-) -> Option<(Parsed, UnixTime)> {
+) -> Option<(Parsed, (UnixTime, UnixTime))> {
     let mut request = CertificateRequest::new(actor.clone(), key.clone());
     if let Some(ttl) = Ttl::from_seconds(MAX_LIVE_SECONDS) {
         request = request.with_ttl(ttl);
     }
-    let at = by.clock.now();
+    let asked = by.clock.now();
     let failed = |reason: &str| {
         Check::fail(code)
             .with("backend", by.backend.name())
@@ -67,7 +67,7 @@ fn signed(
                 .with("ca", signed.ca_fingerprint())
                 .with("event", issued.recorded().event_id.as_str());
             match Parsed::from_line(issued.to_openssh().as_bytes()) {
-                Ok(parsed) => (check, Some((parsed, at))),
+                Ok(parsed) => (check, Some((parsed, (asked, by.clock.now())))),
                 Err(error) => (failed(error.reason()), None),
             }
         }

@@ -170,6 +170,7 @@ pub fn matrix(old: &Signer, new: &Signer) -> Vec<(Aspect, Request)> {
     for key in Key::ALL {
         add(Aspect::KeyTypes, &|request| request.key = key);
     }
+    add(Aspect::KeyId, &|_| {});
     let names = of_both(principals);
     add(Aspect::Principals, &|request| {
         request.principals = Some(names.iter().filter(|name| *name != "*").cloned().collect());
@@ -224,6 +225,7 @@ pub fn matrix(old: &Signer, new: &Signer) -> Vec<(Aspect, Request)> {
         });
     }
     if old.role().is_some() && new.role().is_some() {
+        add(Aspect::KeyId, &|request| request.key_id = None);
         add(Aspect::DefaultUser, &|request| request.principals = None);
         add(Aspect::DefaultTtl, &|request| request.ttl = None);
     }

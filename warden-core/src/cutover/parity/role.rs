@@ -181,11 +181,7 @@ impl Role {
             (Aspect::KeyId, self.key_id(request)),
             (Aspect::Principals, self.principals(request)),
             (Aspect::EmptyPrincipals, self.empty_principals(request)),
-            (
-                Aspect::DefaultUser,
-                self.empty_principals(request)
-                    .and_then(|_| self.principals(request)),
-            ),
+            (Aspect::DefaultUser, self.principals(request)),
             (Aspect::Ttl, self.ttl(request)),
             (Aspect::DefaultTtl, self.ttl(request)),
             (
@@ -223,31 +219,19 @@ impl Role {
         if self.takes_any_key() {
             return Ok(key.as_str().to_owned());
         }
-        let (names, bits, by_length): (&[&str], u64, &[&str]) = match key {
-            Key::Rsa(bits) => (&["rsa", "ssh-rsa"], bits, &["rsa", "ssh-rsa"]),
-            Key::Ed25519 => (&["ed25519", "ssh-ed25519"], 0, &[]),
-            Key::Ecdsa(256) => (
-                &["ec", "ecdsa", "ecdsa-sha2-nistp256"],
-                256,
-                &["ec", "ecdsa"],
-            ),
-            Key::Ecdsa(384) => (
-                &["ec", "ecdsa", "ecdsa-sha2-nistp384"],
-                384,
-                &["ec", "ecdsa"],
-            ),
-            Key::Ecdsa(bits) => (
-                &["ec", "ecdsa", "ecdsa-sha2-nistp521"],
-                bits,
-                &["ec", "ecdsa"],
-            ),
-            // The engine cannot tell the size of a FIDO key.
-            Key::SkEd25519 | Key::SkEcdsa => (&[], 0, &[]),
+        let (names, bits): (&[&str], u64) = match key {
+            Key::Rsa(bits) => (&["rsa", "ssh-rsa"], bits),
+            // A FIDO key counts as the plain key in it.
+            Key::Ed25519 | Key::SkEd25519 => (&["ed25519", "ssh-ed25519"], 0),
+            Key::Ecdsa(256) | Key::SkEcdsa => (&["ec", "ecdsa", "ecdsa-sha2-nistp256"], 256),
+            Key::Ecdsa(384) => (&["ec", "ecdsa", "ecdsa-sha2-nistp384"], 384),
+            Key::Ecdsa(bits) => (&["ec", "ecdsa", "ecdsa-sha2-nistp521"], bits),
         };
         let mut entries = self.lengths().filter(|(name, _)| names.contains(name));
-        let fits = entries.any(|(name, lengths)| match by_length.contains(&name) {
-            true => lengths.contains(&bits),
-            false => !lengths.is_empty(),
+        // Names of one size need no length beside them, but an empty list is none.
+        let fits = entries.any(|(name, lengths)| match name {
+            "rsa" | "ssh-rsa" | "ec" | "ecdsa" => lengths.contains(&bits),
+            _ => !lengths.is_empty(),
         });
         only(fits, key.as_str())
     }

@@ -1,6 +1,16 @@
-//! Judges what an sshd says of itself. Pure: the text in, a check out.
+//! Judges what a target and its sshd say of themselves. Pure: the text in, a check out.
 
+use crate::certificate::{BACKDATE_SECONDS, UnixTime};
 use crate::cutover::check::Check;
+
+/// The target's clock is within the time by which certificates are backdated. One that is further
+/// behind takes a new certificate for not yet valid; one that is ahead ends it early.
+pub fn target_clock(ours: UnixTime, theirs: UnixTime) -> Check {
+    let apart = ours.0.abs_diff(theirs.0);
+    Check::of(apart <= BACKDATE_SECONDS, "target_clock")
+        .with("want", format!("within-{BACKDATE_SECONDS}s"))
+        .with("apart", format!("{apart}s"))
+}
 
 /// The version in the words of `ssh -V`, `sshd -V` or a banner is this one or later.
 pub fn sshd_version_at_least(text: &str, wanted: (u32, u32)) -> Check {
@@ -46,6 +56,23 @@ pub fn sshd_loglevel(effective: &str) -> Check {
 mod tests {
     use super::*;
     use crate::cutover::check::Verdict;
+
+    #[test]
+    fn a_clock_may_be_as_far_off_as_a_certificate_is_backdated() {
+        let ours = UnixTime(1_800_000_000);
+        for (theirs, verdict) in [
+            (ours.0, Verdict::Pass),
+            (ours.0 - 30, Verdict::Pass),
+            (ours.0 + 30, Verdict::Pass),
+            (ours.0 - 31, Verdict::Fail),
+            (ours.0 + 31, Verdict::Fail),
+            (0, Verdict::Fail),
+            (u64::MAX, Verdict::Fail),
+        ] {
+            let check = target_clock(ours, UnixTime(theirs));
+            assert_eq!(check.verdict, verdict, "{check}");
+        }
+    }
 
     #[test]
     fn versions_are_compared_as_numbers() {

@@ -10,8 +10,9 @@ use super::settings::PathName;
 use crate::exchange::ExchangeError;
 use crate::secret::Secret;
 use serde::Deserialize;
+use serde_json::json;
 use std::time::Instant;
-use vaultrs::api::auth::{approle, cert, oidc};
+use vaultrs::api::auth::{approle, oidc};
 use vaultrs::api::sys::requests::UnwrapRequest;
 use vaultrs::api::token::requests::{RenewTokenSelfRequest, RevokeTokenSelfRequest};
 use zeroize::Zeroizing;
@@ -139,11 +140,10 @@ impl Credential {
                 repeated(deadline, || server.log_in(&request, jwt, deadline))
             }
             Self::TlsCertificate { mount, name } => {
-                let request = cert::requests::LoginRequest {
-                    mount: mount.as_str().to_owned(),
-                    cert_name: name.clone(),
-                };
-                repeated(deadline, || server.execute(&request, None, deadline))
+                // `vaultrs` misspells the field, and the server would choose a role by itself.
+                let path = format!("v1/auth/{}/login", mount.as_str());
+                let body = json!({ "name": name });
+                repeated(deadline, || server.post(&path, &body, None, deadline))
             }
         }
     }

@@ -63,11 +63,12 @@ impl Lint<'_> {
         self.role.get(key).and_then(Value::as_u64).unwrap_or(0)
     }
 
+    /// The parts of a list. The engine takes the blanks off principals, and off nothing else: for
+    /// `a, b` it knows the option ` b`, which nobody asks for.
     fn names(&self, key: &str) -> BTreeSet<String> {
         self.text(key)
             .split(',')
-            .map(str::trim)
-            .filter(|name| !name.is_empty())
+            .filter(|name| !name.trim().is_empty())
             .map(str::to_owned)
             .collect()
     }
@@ -125,7 +126,11 @@ impl Lint<'_> {
             "allowed_users={}",
             wanted.iter().cloned().collect::<Vec<_>>().join(",")
         );
-        let allowed = self.names("allowed_users");
+        let allowed: BTreeSet<_> = self
+            .names("allowed_users")
+            .iter()
+            .map(|name| name.trim().to_owned())
+            .collect();
         if allowed.contains("*") {
             let what = "any principal could be signed, and a certificate without principals as well, which old servers take for everybody";
             self.report(Level::Fail, "role_any_principal", what, &setting);
@@ -578,5 +583,21 @@ mod tests {
             Level::Fail
         );
         assert_eq!(expected.name, PathName::role("agt-x").unwrap());
+    }
+    #[test]
+    fn blanks_count_where_the_engine_counts_them() {
+        let with = |key: &str, value: &str| {
+            let mut role = sound();
+            role[key] = json!(value);
+            lint(&role, &expected(true), KeyIdRule::Actor)
+        };
+        assert_eq!(with("allowed_users", " a , b ")[0].level, Level::Pass);
+        let found = with("allowed_extensions", "permit-pty, permit-port-forwarding");
+        assert!(found.iter().all(|one| one.code == "role_extensions"));
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[1].text.contains("refused: permit-port-forwarding"));
+        let found = with("allowed_critical_options", "force-command ");
+        assert!(found.iter().all(|one| one.code == "role_critical_options"));
+        assert_eq!(found.len(), 2, "{found:?}");
     }
 }

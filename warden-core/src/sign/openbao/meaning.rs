@@ -1,8 +1,20 @@
 //! What a failed exchange means when the server is OpenBao: its reason, its class, what to do.
+//!
+//! - A 503 is asked again only if the server itself says that it did nothing. A proxy's 503 may stand
+//!   before a signature that was made, and a second one would leave the first without a record.
 
 use super::super::BackendError;
 use crate::exchange::ExchangeError;
 use crate::failure::Class;
+
+/// All that OpenBao and Vault say in a 503 where no engine was asked yet, in lower case:
+/// `consts.ErrSealed`, `consts.ErrNamespaceSealed`, and the two of `respondStandby` in `http/handler.go`.
+const NO_ENGINE_ASKED: [&str; 4] = [
+    "vault is sealed",
+    "namespace is sealed",
+    "node is not active",
+    "no active vault instance found",
+];
 
 impl ExchangeError {
     /// The same failure, of a login: there a 400 is about the credential, not about a role.
@@ -19,10 +31,18 @@ impl ExchangeError {
 
     /// Whether the server surely did nothing, so that asking again cannot do it twice.
     pub(super) fn nothing_was_done(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused | Self::Status { status: 429, .. } | Self::Status { status: 503, .. }
-        )
+        match self {
+            Self::Refused | Self::Status { status: 429, .. } => true,
+            Self::Status {
+                status: 503,
+                errors,
+                ..
+            } => match errors.as_slice() {
+                [only] => NO_ENGINE_ASKED.contains(&only.to_lowercase().as_str()),
+                _ => false,
+            },
+            _ => false,
+        }
     }
 
     /// Whether a 403 is said to come from the policies of a token that lives. The server says so only
@@ -40,12 +60,15 @@ impl ExchangeError {
             Self::Refused => "backend_connection_refused",
             Self::Unreachable { .. } => "backend_unreachable",
             Self::Tls { .. } => "backend_tls",
+            Self::ClientRefused { .. } => "client_cert_refused",
             Self::Timeout { .. } | Self::ConnectTimeout { .. } => "backend_timeout",
             Self::CutShort => "backend_answer_cut_short",
             Self::TooLarge { .. } => "backend_answer_too_large",
             Self::NotUnderstood { .. } => "backend_answer_not_understood",
             Self::Redirect { .. } => "backend_redirect",
             Self::LoginRefused { .. } => "login_refused",
+            Self::TrustedCas { .. } => "ca_cert_unusable",
+            Self::ClientCertificate { .. } => "client_cert_unusable",
             Self::Request { .. } => "backend_request",
             Self::Status { status, .. } => match status {
                 400 => "backend_refused",
@@ -58,7 +81,12 @@ impl ExchangeError {
                 503 if self.says("not initialized") || self.says("uninitialized") => {
                     "backend_uninitialised"
                 }
-                503 if self.says("standby") => "backend_standby",
+                503 if self.says("standby")
+                    || self.says("not active")
+                    || self.says("no active") =>
+                {
+                    "backend_standby"
+                }
                 503 if self.says("sealed") => "backend_sealed",
                 503 => "backend_unavailable",
                 _ => "backend_server_error",
@@ -70,7 +98,9 @@ impl ExchangeError {
     pub(super) fn class(&self) -> Class {
         match self {
             Self::Status { status: 400, .. } => Class::Refused,
-            Self::Request { .. } => Class::Malformed,
+            Self::TrustedCas { .. } | Self::ClientCertificate { .. } | Self::Request { .. } => {
+                Class::Malformed
+            }
             _ => Class::Untrusted,
         }
     }
@@ -83,6 +113,13 @@ impl ExchangeError {
             }
             "backend_tls" => {
                 "if the server's certificate has a CA of its own, name it as `vault.ca_cert`"
+            }
+            "ca_cert_unusable" => "name a PEM file of trusted CAs as `vault.ca_cert`",
+            "client_cert_unusable" => {
+                "`vault.client_cert` names a PEM file, mode 0600, with a client certificate and its key"
+            }
+            "client_cert_refused" => {
+                "set `vault.client_cert` to a certificate of the CA that the server trusts for clients"
             }
             "backend_timeout" => {
                 "`warden backend check` shows what answers; `vault.timeout` is the limit"
@@ -129,7 +166,28 @@ mod tests {
     #[test]
     fn only_what_surely_did_nothing_may_be_asked_again() {
         let again = (100..600).filter(|code| status(*code, "").nothing_was_done());
-        assert_eq!(again.collect::<Vec<_>>(), [429, 503]);
+        assert_eq!(again.collect::<Vec<_>>(), [429]);
+        let says = |errors: serde_json::Value| {
+            status(503, &serde_json::json!({ "errors": errors }).to_string()).nothing_was_done()
+        };
+        for own in [
+            "Vault is sealed",
+            "namespace is sealed",
+            "node is not active",
+            "no active Vault instance found",
+        ] {
+            assert!(says(serde_json::json!([own])), "{own}");
+            for other in [
+                serde_json::json!([own, "upstream gave up"]),
+                serde_json::json!([format!("1 error occurred: {own}")]),
+                serde_json::json!({ "error": own }),
+            ] {
+                assert!(!says(other), "{own}");
+            }
+        }
+        assert!(!says(serde_json::json!([])));
+        assert!(!status(503, "Vault is sealed").nothing_was_done());
+        assert!(!status(500, "{\"errors\": [\"Vault is sealed\"]}").nothing_was_done());
         assert!(ExchangeError::Refused.nothing_was_done());
         let limit = Duration::from_secs(1);
         let text = String::new;

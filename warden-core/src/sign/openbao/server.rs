@@ -8,6 +8,7 @@ use crate::exchange::{Answer, Connection, Endpoint, ExchangeError, Request};
 use crate::secret::Secret;
 use reqwest::Method;
 use rustify::errors::ClientError;
+use serde_json::Value;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -62,14 +63,14 @@ impl Server {
     pub(super) fn post(
         &self,
         path: &str,
-        body: Vec<u8>,
-        token: &Secret,
+        body: &Value,
+        token: Option<&Secret>,
         deadline: Instant,
     ) -> Result<Vec<u8>, ExchangeError> {
         let request = Request {
             method: Method::POST,
-            body,
-            ..get(path, Some(token))
+            body: body.to_string().into_bytes(),
+            ..get(path, token)
         };
         self.connection.success(request, deadline)
     }

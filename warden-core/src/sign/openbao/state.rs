@@ -326,9 +326,9 @@ impl Look<'_> {
             .map(path_of)
             .chain(wide.iter().cloned())
             .collect();
-        let body = json!({"paths": paths}).to_string().into_bytes();
+        let body = json!({ "paths": paths });
         let path = "v1/sys/capabilities-self";
-        let answer = server.post(path, body, token, server.deadline());
+        let answer = server.post(path, &body, Some(token), server.deadline());
         let parsed = answer.and_then(|body| {
             serde_json::from_slice::<Value>(&body).map_err(|error| ExchangeError::NotUnderstood {
                 detail: error.to_string(),

@@ -9,6 +9,7 @@ use warden_core::certificate::{Serial, UnixTime};
 use warden_core::clock::FixedClock;
 use warden_core::inventory::Standing;
 use warden_core::request::CertificateRequest;
+use warden_core::revocation::Revocations;
 use warden_core::sign::{BackendError, Reply, SigningBackend, TrustedCa, sign};
 
 /// A signer that answers with these bytes.
@@ -27,7 +28,13 @@ impl Replayer {
 
     fn accepts(&self, blob: Vec<u8>) -> bool {
         *self.blob.lock().unwrap() = blob;
-        sign(authorization(), self, &FixedClock(NOW)).is_ok()
+        sign(
+            authorization(),
+            self,
+            &Revocations::none(),
+            &FixedClock(NOW),
+        )
+        .is_ok()
     }
 }
 
@@ -56,7 +63,7 @@ fn authorization() -> Authorization {
     static STANDING: LazyLock<Standing> =
         LazyLock::new(|| inventory().path().standing_of(&actor("agt-hub")).unwrap());
     let request = CertificateRequest::new(actor("agt-hub"), user_key(1));
-    match authorize(request, &STANDING, NOW) {
+    match authorize(request, &STANDING, &Revocations::none(), NOW) {
         Decision::Allow(authorization) => authorization,
         Decision::Deny(denial) => panic!("{denial}"),
     }

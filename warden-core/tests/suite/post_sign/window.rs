@@ -119,6 +119,7 @@ fn an_actor_that_ends_while_the_request_is_under_way_is_given_nothing() {
     let clock = Ticking::new(&[END.minus(1), END]);
     let state = tempfile::tempdir().unwrap();
     let by = Issuer {
+        revocations: &warden_core::revocation::Revocations::none(),
         gating: warden_core::gate::Gating::Off,
         subject: None,
         inventory: inventory.path(),

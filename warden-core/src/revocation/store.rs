@@ -1,0 +1,477 @@
+//! Revocations on disk: `revocations.json` in the state directory, and their records.
+//!
+//! - A change is recorded and synced first, then the file is replaced; `revocations.lock` keeps
+//!   writers apart. Whatever was recorded but is not in the file is put there by the next writer.
+//! - A reader reads this one file. If there is none, nothing was ever revoked, provided that there is
+//!   no `revocations.lock` either: it is made before the first record and stays for good. Anything
+//!   else is an error, and nothing is signed.
+
+use super::{Item, Revocations, Step, Why};
+use crate::certificate::{Fingerprint, Serial, UnixTime};
+use crate::clock::Clock;
+use crate::failure::{Class, Failure};
+use crate::file::{self, FileError, Links};
+use crate::inventory::ActorName;
+use crate::journal::{
+    self, ChainError, FileJournal, JournalError, Kind, Outcome, Record, read_records,
+};
+use std::path::{Path, PathBuf};
+
+/// The largest revocation file, in bytes: some 300,000 items.
+pub const MAX_REVOCATIONS_BYTES: usize = 64 * 1024 * 1024;
+
+/// As many items as stand in one record, so that its line stays far below the journal's limit.
+const ITEMS_PER_RECORD: usize = 1000;
+
+const FILE: &str = "revocations.json";
+const LOCK: &str = "revocations.lock";
+
+/// What is to be revoked, or given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// An actor, and with it each certificate of it that is recorded and still valid.
+    Actor(ActorName),
+    /// The certificate with this serial, as it is recorded.
+    Serial(Serial),
+    /// A certificate at hand.
+    Certificate {
+        /// The CA that signed it.
+        ca: Fingerprint,
+        /// Its serial.
+        serial: Serial,
+        /// When it ends.
+        valid_before: UnixTime,
+    },
+    /// A key.
+    Key(Fingerprint),
+    /// A CA.
+    Ca(Fingerprint),
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Done {
+    /// What was revoked or given back; empty if there was nothing to change.
+    pub items: Vec<Item>,
+    /// The numbers of the records that say so.
+    pub records: Vec<u64>,
+    /// How many recorded certificates it concerns that are still valid.
+    pub live: usize,
+    /// How many recorded certificates it concerns, valid or not.
+    pub known: usize,
+    /// When the certificate ended, if it ended so long ago that it needs no revoking.
+    pub expired: Option<UnixTime>,
+    /// How many records were in the journal and not yet in the file.
+    pub mended: usize,
+}
+
+/// Why nothing was revoked, or not all.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RevocationError {
+    /// The file cannot be read.
+    #[error("cannot read what is revoked")]
+    Unreadable(#[source] FileError),
+    /// The file is not what it must be.
+    #[error("{} is malformed: {detail}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The file is gone.
+    #[error("{} is missing, though something was revoked in this state directory", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The journal cannot be read.
+    #[error("cannot read the journal for what it says is revoked")]
+    Journal(#[source] ChainError),
+    /// The file is gone, and the journal does not reach back to the first record.
+    #[error("the journal {}: what was revoked before is not known", begins(*first))]
+    Beginning {
+        /// Its first record, if it has any.
+        first: Option<u64>,
+    },
+    /// Nothing here has this serial.
+    #[error("no certificate with serial {serial} was issued here")]
+    NeverIssued {
+        /// The serial.
+        serial: Serial,
+    },
+    /// The change could not be recorded, and so was not made.
+    #[error("nothing was changed, because it could not be recorded")]
+    NotRecorded(#[source] JournalError),
+    /// Recorded, in part at least, but not in effect.
+    #[error("{}", partly(records))]
+    Partial {
+        /// The records written.
+        records: Vec<u64>,
+        /// What came between.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+fn begins(first: Option<u64>) -> String {
+    first.map_or_else(
+        || "has no record".to_owned(),
+        |first| format!("begins with record {first}"),
+    )
+}
+
+fn partly(records: &[u64]) -> String {
+    let all: Vec<String> = records.iter().map(u64::to_string).collect();
+    match all.is_empty() {
+        true => "what the journal says is revoked is not in effect yet".to_owned(),
+        false => format!("recorded as {}, but not in effect yet", all.join(", ")),
+    }
+}
+
+impl Failure for RevocationError {
+    fn class(&self) -> Class {
+        match self {
+            Self::Unreadable(_) | Self::Malformed { .. } | Self::Missing { .. } => Class::Malformed,
+            Self::Journal(error) => error.class(),
+            Self::Beginning { .. } => Class::Malformed,
+            Self::NeverIssued { .. } => Class::Refused,
+            Self::NotRecorded(error) => error.class(),
+            Self::Partial { .. } => Class::Partial,
+        }
+    }
+
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "revocations_unreadable",
+            Self::Malformed { .. } => "revocations_malformed",
+            Self::Missing { .. } => "revocations_missing",
+            Self::Journal(error) => error.reason(),
+            Self::Beginning { .. } => "revocations_incomplete",
+            Self::NeverIssued { .. } => "never_issued",
+            Self::NotRecorded(error) => error.reason(),
+            Self::Partial { .. } => "revocation_partial",
+        }
+    }
+
+    fn hints(&self) -> Vec<String> {
+        match self {
+            Self::Unreadable(error) => error.hints(),
+            Self::Malformed { path, .. } => vec![format!(
+                "move it away and have it made again from the journal: mv {0} {0}.broken; warden revoke --mend",
+                path.display()
+            )],
+            Self::Missing { .. } => {
+                vec!["have it made again from the journal: warden revoke --mend".to_owned()]
+            }
+            Self::Journal(error) => error.hints(),
+            Self::Beginning { .. } => vec![
+                "name the older journals, oldest first: warden revoke --mend --older FILE"
+                    .to_owned(),
+            ],
+            Self::NeverIssued { .. } => {
+                vec!["with the certificate at hand: warden revoke --cert FILE".to_owned()]
+            }
+            Self::NotRecorded(error) => error.hints(),
+            Self::Partial { .. } => {
+                vec![
+                    "run the same command again; what is done already is not done twice".to_owned(),
+                ]
+            }
+        }
+    }
+}
+
+/// Reads what is revoked in a state directory.
+///
+/// # Errors
+/// If the file is unreadable, malformed, or missing though something was revoked.
+pub fn load(state_dir: &Path) -> Result<Revocations, RevocationError> {
+    match read(state_dir)? {
+        Some(revocations) => Ok(revocations),
+        None if nobody_ever_wrote(state_dir) => Ok(Revocations::none()),
+        None => Err(RevocationError::Missing {
+            path: state_dir.join(FILE),
+        }),
+    }
+}
+
+/// Whether there is no lock; anything but its plain absence counts as one.
+fn nobody_ever_wrote(state_dir: &Path) -> bool {
+    let found = state_dir.join(LOCK).symlink_metadata();
+    found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn read(state_dir: &Path) -> Result<Option<Revocations>, RevocationError> {
+    let path = state_dir.join(FILE);
+    let text = match file::read_text(&path, MAX_REVOCATIONS_BYTES, Links::Refuse) {
+        Ok(text) => text,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(RevocationError::Unreadable(error)),
+    };
+    match Revocations::from_json(&text) {
+        Ok(revocations) => Ok(Some(revocations)),
+        Err(detail) => Err(RevocationError::Malformed { path, detail }),
+    }
+}
+
+/// Revokes `target` and records why.
+///
+/// # Errors
+/// If a serial was never issued here, or the change cannot be recorded or written.
+pub fn revoke(
+    journal: &FileJournal,
+    target: &Target,
+    why: &Why,
+    clock: &dyn Clock,
+) -> Result<Done, RevocationError> {
+    let mut writer = Writer::open(journal, &[], clock)?;
+    let now = clock.now();
+    if let Target::Actor(actor) = target {
+        // First of all it gets no new ones, and then those it has are looked for.
+        writer.change(false, why, vec![Item::Actor(actor.clone())])?;
+    }
+    let issued = writer.issued(target)?;
+    writer.done.known = issued.len();
+    let live = issued.iter().filter(|one| one.item.counts_at(now));
+    let live: Vec<&Issued> = live.collect();
+    writer.done.live = live.len();
+    let items = match target {
+        Target::Serial(serial) => match issued.first() {
+            None => return Err(RevocationError::NeverIssued { serial: *serial }),
+            Some(one) if live.is_empty() => {
+                writer.done.expired = Some(one.valid_before);
+                Vec::new()
+            }
+            Some(_) => live.iter().map(|one| one.item.clone()).collect(),
+        },
+        Target::Actor(_) => live.iter().map(|one| one.item.clone()).collect(),
+        Target::Certificate {
+            ca,
+            serial,
+            valid_before,
+        } => {
+            let item = Item::certificate(ca.clone(), *serial, *valid_before, None);
+            let counts = item.counts_at(now);
+            writer.done.expired = (!counts).then_some(*valid_before);
+            [item].into_iter().filter(|_| counts).collect()
+        }
+        Target::Key(key) => vec![Item::Key(key.clone())],
+        Target::Ca(ca) => vec![Item::Ca(ca.clone())],
+    };
+    writer.change(false, why, items)?;
+    Ok(writer.done)
+}
+
+/// Gives back what [`revoke`] took for the same target, and no more.
+///
+/// # Errors
+/// If the change cannot be recorded or written.
+pub fn undo(
+    journal: &FileJournal,
+    target: &Target,
+    why: &Why,
+    clock: &dyn Clock,
+) -> Result<Done, RevocationError> {
+    let mut writer = Writer::open(journal, &[], clock)?;
+    let belongs = |item: &Item| match (target, item) {
+        (Target::Actor(actor), Item::Actor(name)) => actor == name,
+        (Target::Actor(actor), Item::Certificate { with, .. }) => with.as_ref() == Some(actor),
+        (
+            Target::Serial(number),
+            Item::Certificate {
+                serial, with: None, ..
+            },
+        ) => number == serial,
+        (Target::Certificate { ca, serial, .. }, Item::Certificate { with: None, .. }) => {
+            item.is_certificate(ca, *serial)
+        }
+        (Target::Key(key), Item::Key(one)) => key == one,
+        (Target::Ca(ca), Item::Ca(one)) => ca == one,
+        _ => false,
+    };
+    let items = writer.revocations.items().map(|(item, _)| item);
+    let items = items.filter(|item| belongs(item)).cloned().collect();
+    writer.change(true, why, items)?;
+    Ok(writer.done)
+}
+
+/// Puts into the file whatever the journal says and the file does not. `older` are journals that
+/// were rotated away, oldest first.
+///
+/// # Errors
+/// If the file is gone and the journals do not reach back to the first record, or something cannot
+/// be read or written.
+pub fn mend(
+    journal: &FileJournal,
+    older: &[PathBuf],
+    clock: &dyn Clock,
+) -> Result<Done, RevocationError> {
+    Ok(Writer::open(journal, older, clock)?.done)
+}
+
+/// The only one who changes the file, as long as it lives.
+struct Writer<'a> {
+    journal: &'a FileJournal,
+    clock: &'a dyn Clock,
+    revocations: Revocations,
+    done: Done,
+    _lock: std::fs::File,
+}
+
+/// A certificate of which the journal has a record.
+struct Issued {
+    item: Item,
+    valid_before: UnixTime,
+}
+
+impl<'a> Writer<'a> {
+    /// Takes the lock and mends the file.
+    fn open(
+        journal: &'a FileJournal,
+        older: &[PathBuf],
+        clock: &'a dyn Clock,
+    ) -> Result<Self, RevocationError> {
+        // Nobody ever revoked anything if there is no lock, however late the journal begins.
+        let fresh = nobody_ever_wrote(journal.state_dir());
+        let lock = journal
+            .lock_file(LOCK)
+            .map_err(RevocationError::NotRecorded)?;
+        let there = read(journal.state_dir())?;
+        let (missing, mut revocations) = (there.is_none(), there.unwrap_or_default());
+        let (mut first, mut mended) = (None, 0);
+        let mut replay = |record: Record| {
+            first.get_or_insert(record.seq);
+            let at = UnixTime::parse(&record.at);
+            let step = record
+                .entry
+                .facts
+                .revocation
+                .filter(|_| record.entry.kind == Kind::Revocation);
+            if let (Some(step), Some(at)) = (step, at)
+                && record.seq > revocations.through()
+            {
+                revocations.apply(&step, at, record.seq);
+                mended += 1;
+            }
+        };
+        for path in older.iter().chain([&journal.path()]) {
+            read_records(path, &mut replay).map_err(RevocationError::Journal)?;
+        }
+        if missing && !fresh && first.is_none_or(|first| first > 1) {
+            return Err(RevocationError::Beginning { first });
+        }
+        let done = Done {
+            mended,
+            ..Done::default()
+        };
+        let mut writer = Self {
+            journal,
+            clock,
+            revocations,
+            done,
+            _lock: lock,
+        };
+        if missing || mended > 0 {
+            writer.write()?;
+        }
+        Ok(writer)
+    }
+
+    /// The certificates of which the journal has a record and that `target` means, as items.
+    fn issued(&self, target: &Target) -> Result<Vec<Issued>, RevocationError> {
+        let mut found = Vec::new();
+        let each = |record: Record| found.extend(issued(&record, target));
+        read_records(&self.journal.path(), each).map_err(|error| self.failed(error))?;
+        Ok(found)
+    }
+
+    /// Records a change and makes it.
+    fn change(&mut self, undo: bool, why: &Why, items: Vec<Item>) -> Result<(), RevocationError> {
+        let known = |item: &Item| self.revocations.items.contains_key(item);
+        let items: Vec<Item> = items
+            .into_iter()
+            .filter(|item| known(item) == undo)
+            .collect();
+        if items.is_empty() {
+            return Ok(());
+        }
+        for chunk in items.chunks(ITEMS_PER_RECORD) {
+            let step = Step {
+                undo,
+                why: why.clone(),
+                items: chunk.to_vec(),
+            };
+            let at = self.clock.now();
+            match journal::record_revocation(self.journal, &step, at) {
+                Ok(recorded) => {
+                    self.done.records.push(recorded.seq);
+                    self.revocations.apply(&step, at, recorded.seq);
+                }
+                Err(error) if self.done.records.is_empty() => {
+                    return Err(RevocationError::NotRecorded(error));
+                }
+                Err(error) => return Err(self.failed(error)),
+            }
+        }
+        self.done.items.extend(items);
+        self.write()
+    }
+
+    fn write(&mut self) -> Result<(), RevocationError> {
+        self.revocations.drop_expired(self.clock.now());
+        let (path, content) = (
+            self.journal.state_dir().join(FILE),
+            self.revocations.to_json(),
+        );
+        let same = Revocations::from_json(&content).is_ok_and(|read| read == self.revocations);
+        if !same || content.len() > MAX_REVOCATIONS_BYTES {
+            let limit = MAX_REVOCATIONS_BYTES;
+            return Err(self.failed(FileError::TooLarge { path, limit }));
+        }
+        file::replace(&path, content.as_bytes())
+            .and_then(|()| file::sync_directory(self.journal.state_dir()))
+            .map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: impl std::error::Error + Send + Sync + 'static) -> RevocationError {
+        RevocationError::Partial {
+            records: self.done.records.clone(),
+            source: Box::new(error),
+        }
+    }
+}
+
+/// What a record says was issued, if it is what `target` means.
+fn issued(record: &Record, target: &Target) -> Option<Issued> {
+    let entry = &record.entry;
+    if (entry.kind, entry.outcome) != (Kind::Certificate, Outcome::Issued) {
+        return None;
+    }
+    let facts = &entry.facts;
+    let ca = Fingerprint::parse(facts.ca_fingerprint.as_deref()?)?;
+    let serial = Serial::new(facts.serial.as_deref()?.parse().ok()?)?;
+    let valid_before = UnixTime::parse(facts.valid_before.as_deref()?)?;
+    let meant = match target {
+        Target::Actor(actor) => facts.actor.as_deref() == Some(actor.as_str()),
+        Target::Serial(number) => *number == serial,
+        Target::Certificate {
+            ca: of,
+            serial: number,
+            ..
+        } => *of == ca && *number == serial,
+        Target::Key(key) => facts.public_key.as_deref() == Some(key.as_str()),
+        Target::Ca(of) => *of == ca,
+    };
+    let with = match target {
+        Target::Actor(actor) => Some(actor.clone()),
+        _ => None,
+    };
+    meant.then(|| Issued {
+        item: Item::certificate(ca, serial, valid_before, with),
+        valid_before,
+    })
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use warden_tests::bao::Bao;
 use warden_tests::process::Outcome;
 use warden_tests::skipped;
-use warden_tests::stand_in::StandIn;
+use warden_tests::stand_in::{Answer, StandIn};
 
 /// A site whose configuration signs with an engine and names the local key that is to follow.
 struct Engine {
@@ -190,7 +190,6 @@ fn from_one_issuer_to_the_next_the_default_and_the_pin_change_together() {
     let Some((engine, bao, mount)) = real() else {
         return;
     };
-    let site = &engine.site;
     let next = bao.write(
         &format!("{mount}/issuers/import/next"),
         json!({"generate_signing_key": true, "key_type": "ed25519"}),
@@ -223,7 +222,19 @@ fn from_one_issuer_to_the_next_the_default_and_the_pin_change_together() {
     engine.cutover(&["rollback", "--apply"]).check();
     assert_eq!(default(), before);
     assert_eq!(engine.signer(), engine.old().as_str());
-    let malformed = engine.plan(&["--issuer", "../x"]);
+    engine.cutover(&["smoke"]).check();
+    // A token that may not change the default changes nothing else either.
+    let weak = Engine {
+        token: bao.token("default", json!({})),
+        site: engine.site,
+    };
+    let failed = weak.gated("switch", &[]);
+    assert!(
+        failed.code == Some(1) && failed.stderr.contains("(switch_failed)"),
+        "{failed}"
+    );
+    assert_eq!(default(), before);
+    let malformed = weak.plan(&["--issuer", "../x"]);
     assert!(
         malformed.stderr.contains("(issuer_malformed)"),
         "{malformed}"
@@ -296,6 +307,28 @@ fn what_is_not_reached_is_refused_before_anything_is_sent() {
             .take_requests()
             .iter()
             .all(|one| one.method != "DELETE")
+    );
+    // A server that says it deleted an issuer, and serves its key all the same, is not believed.
+    server.always(
+        "ssh/config/issuers",
+        Answer::data(&json!({"default": "abc"})),
+    );
+    server.always("ssh/issuer/abc/public_key", Answer::text(200, line.clone()));
+    server.always("ssh/issuer/abc", Answer::text(204, ""));
+    let lied = engine.gated("retire", &["--second-operator", "bob"]);
+    assert!(
+        lied.code == Some(4) && lied.stderr.contains("(issuer_still_there)"),
+        "{lied}"
+    );
+    let deleted: Vec<_> = server
+        .take_requests()
+        .iter()
+        .filter(|one| one.method == "DELETE")
+        .map(|one| one.target.clone())
+        .collect();
+    assert!(
+        deleted.len() == 1 && deleted[0].ends_with("ssh/issuer/abc"),
+        "{deleted:?}"
     );
     let unreachable = server.url();
     drop(server);

@@ -239,3 +239,45 @@ fn the_freeze_and_the_way_back_survive_a_fault_at_each_call() {
         }
     });
 }
+
+#[test]
+fn where_it_cannot_be_taken_back_either_that_is_said_and_people_still_log_in() {
+    let Some((site, args)) = ready() else { return };
+    let mut said = 0;
+    for at in 1..MOST {
+        // Nothing is recorded from some point on, and the configuration is written once only.
+        let program = site.sandbox().program("strace").args([
+            "-f",
+            "-qq",
+            "-o",
+            "/dev/null",
+            "-e",
+            "trace=rename,fdatasync",
+        ]);
+        let program = program.args([
+            "-e",
+            &format!("inject=fdatasync:error=EIO:when={at}+"),
+            "-e",
+            "inject=rename:error=EIO:when=2+",
+        ]);
+        let program = program
+            .arg(warden_binary())
+            .arg("--config")
+            .arg(site.config())
+            .env("WARDEN_OPERATOR", "ada");
+        let outcome = program.args(words(&args("switch"))).run();
+        if outcome.stderr.contains("(switch_not_undone)") {
+            assert_eq!(outcome.code, Some(5), "{outcome}");
+            site.expect_state("switched");
+            assert!(site.admits(&site.certificate("not-undone")));
+            said += 1;
+        }
+        let done = outcome.succeeded();
+        site.cutover(&["rollback", "--apply"]).check();
+        site.expect_state("dual-trust");
+        if done {
+            break;
+        }
+    }
+    assert!(said > 0, "no fault fell there");
+}

@@ -31,9 +31,16 @@ impl Sandbox {
     #[track_caller]
     #[must_use]
     pub fn new() -> Self {
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// As [`Sandbox::new`], in another place: one that nobody else can write in, say.
+    #[track_caller]
+    #[must_use]
+    pub fn below(parent: &Path) -> Self {
         let made = tempfile::Builder::new()
             .prefix("warden-test-")
-            .tempdir()
+            .tempdir_in(parent)
             .and_then(|directory| {
                 std::fs::set_permissions(directory.path(), Permissions::from_mode(0o700))?;
                 for place in ["home", "runtime"] {

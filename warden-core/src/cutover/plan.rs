@@ -391,6 +391,12 @@ impl Plan {
         }
     }
 
+    /// Whether both CAs are issuers of one engine. Only its default one signs, so the new one cannot
+    /// be tried before the switch.
+    pub fn within_one_engine(&self) -> bool {
+        self.old.issuer.is_some() && self.new.issuer.is_some()
+    }
+
     /// Whether nothing may be done to this CA key but trusting it.
     pub fn protects(&self, fingerprint: &str) -> bool {
         self.protected.contains(fingerprint)

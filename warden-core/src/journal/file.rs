@@ -241,6 +241,7 @@ impl Journal for FileJournal {
             head = journal.write(&record(repair, &head, repair_id, at), tail.complete)?;
         }
         let end = journal.length()?;
+        let before = head.clone();
         let head = journal.write(&record(entry.clone(), &head, event_id.clone(), at), end)?;
         if end == 0
             && let Err(error) = file::sync_directory(&self.state_dir)
@@ -249,7 +250,8 @@ impl Journal for FileJournal {
             return Err(error.into());
         }
         if let Err(error) = write_head(&mut head_file, &head) {
-            // The caller is told that nothing was recorded, so nothing may be.
+            // The caller is told that nothing was recorded, so nothing may be: not in the head either.
+            drop(write_back(&mut head_file, &before));
             journal.cut_back(end)?;
             return Err(FileError::io("write", &head_path)(error).into());
         }
@@ -310,6 +312,15 @@ fn write_head(file: &mut File, head: &Head) -> std::io::Result<()> {
     let line = format!("{head}\n");
     file.write_all(line.as_bytes())
         .and_then(|()| file.set_len(line.len() as u64))
+}
+
+/// Puts the head of before back, after [`write_head`] failed. There is none before the first record.
+fn write_back(file: &mut File, before: &Head) -> std::io::Result<()> {
+    file.rewind()?;
+    match before.seq {
+        0 => file.set_len(0),
+        _ => write_head(file, before),
+    }
 }
 
 /// The end of the journal.

@@ -99,8 +99,8 @@ pub(super) fn observe(setup: &Setup, plan: Option<Plan>) -> Result<Observed, Cli
         () if found == plan.new.config => Pointer::New,
         () => Pointer::Other,
     };
-    if let (Some(_), Some(_)) = (&plan.old.issuer, &plan.new.issuer) {
-        // Two issuers of one engine: the configuration's pin and the engine's default must agree.
+    if plan.within_one_engine() {
+        // The configuration's pin and the engine's default must agree.
         let served = observe::engine_key(&setup.vault()?.settings, None);
         let expected = match pointer {
             Pointer::Old => &plan.old.ca_fingerprint,

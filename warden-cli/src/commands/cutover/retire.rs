@@ -186,18 +186,26 @@ fn destroyed(desk: &Desk) -> Result<Destroyed, CliError> {
     let vault = desk.setup.vault()?;
     let credential = credential(&vault.credential)?;
     let engine = Engine::new(&vault.settings, Some(&credential))?;
-    let (default, id) = (
-        engine.default_issuer()?,
-        plan.old.issuer.as_deref().map(issuer_id).transpose()?,
-    );
-    match (id, default) {
-        (Some(id), Some(_)) => Ok(Destroyed::Issuer(id)),
-        _ => {
-            let mount = vault.settings.mount.as_str();
-            Ok(Destroyed::ByOperator(format!(
-                "for the engine's operator, once nothing else uses the mount: bao delete {mount}/config/ca (or vault delete {mount}/config/ca)"
-            )))
-        }
+    let old = plan.old.key()?;
+    // A plan made without the right to read issuers does not name it.
+    let id = match plan.old.issuer.as_deref() {
+        Some(id) => Some(issuer_id(id)?),
+        None => engine.default_issuer()?,
+    };
+    let Some(id) = id else {
+        let mount = vault.settings.mount.as_str();
+        return Ok(Destroyed::ByOperator(format!(
+            "for the engine's operator, once nothing else uses the mount: vault delete {mount}/config/ca"
+        )));
+    };
+    match engine.public_key(Some(&id))? {
+        Some(key) if key.fingerprint() == old.fingerprint() => Ok(Destroyed::Issuer(id)),
+        _ => Err(CliError::new(
+            Class::Failed,
+            "old_signer_missing",
+            format!("the issuer {} has not the old CA's key", id.as_str()),
+        )
+        .hint("nothing was sent")),
     }
 }
 

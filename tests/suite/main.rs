@@ -15,6 +15,7 @@ mod gate;
 mod grants;
 mod harness;
 mod hosts;
+mod interhub;
 mod interop;
 mod krl;
 mod logins;

@@ -4,49 +4,48 @@ use super::scene::{content, desk, out, render};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+const ACCOUNTS: usize = 40;
+
 #[test]
 fn killed_at_any_moment_each_file_is_the_old_or_the_new_one_whole() {
     let desk = desk();
-    let accounts: String = (0..40)
-        .map(|n| format!("[accounts.a{n}]\nprincipals = [\"task\"]\n"))
+    let accounts: String = (0..ACCOUNTS)
+        .map(|n| format!("[accounts.a{n:02}]\nprincipals = [\"task\"]\n"))
         .collect();
     let old = format!("names = [\"hub-1\"]\n{accounts}");
     let new = old.replace("task", "lane");
-    let (none, fast) = ("--sshd", "/nonexistent");
+    let without = ["--sshd", "/nonexistent"];
     let whole = |text: &str| -> BTreeMap<_, _> {
         desk.set_host("hub-1", text);
-        render(&desk, &[none, fast]).check();
+        render(&desk, &without).check();
         content(&out(&desk)).into_iter().collect()
     };
-    let began = Instant::now();
     let (before, after) = (whole(&old), whole(&new));
-    let usual = began.elapsed().as_micros() as u64 / 2;
-    let (mut killed, mut mixed) = (0, 0);
-    for run in 0..25u64 {
+    let mut mixed = 0;
+    for run in 0..20 {
         whole(&old);
         desk.set_host("hub-1", &new);
         let program = desk.program().args(["host", "render", "hub-1", "--out"]);
-        let mut running = program.arg(out(&desk)).args([none, fast]).start();
-        std::thread::sleep(Duration::from_micros(usual * (run * 17 % 25) / 22));
+        let mut running = program.arg(out(&desk)).args(without).start();
+        // Each time another file has just been replaced.
+        let name = format!("etc/ssh/auth_principals/a{:02}", run * ACCOUNTS / 20);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while std::fs::read(out(&desk).join(&name)).unwrap() != after[&name] {
+            assert!(Instant::now() < deadline, "{name} is not replaced");
+        }
         running.kill();
-        let outcome = running.finish(Duration::from_secs(20)).unwrap();
-        killed += usize::from(outcome.signal == Some(9));
+        running.finish(Duration::from_secs(20)).unwrap();
         let mut found: BTreeMap<_, _> = content(&out(&desk)).into_iter().collect();
         // What was being written stands under another name, and nobody logs in as that.
         found.retain(|name, _| !name.contains("/.warden-"));
         assert_eq!(found.len(), before.len());
         for (name, bytes) in &found {
-            assert!(
-                *bytes == before[name] || *bytes == after[name],
-                "{name}: {bytes:?}"
-            );
+            let is_whole = *bytes == before[name] || *bytes == after[name];
+            assert!(is_whole, "{name}: {}", String::from_utf8_lossy(bytes));
         }
         mixed += usize::from(found != before && found != after);
         // The next run ends what this one began, and nothing else is left.
         assert!(whole(&new) == after);
     }
-    assert!(
-        killed >= 8 && mixed >= 3,
-        "{killed} killed, {mixed} in the middle"
-    );
+    assert!(mixed >= 5, "{mixed} killed in the middle");
 }

@@ -350,6 +350,11 @@ fn a_krl_only_goes_forward() {
         "{drop_in}"
     );
     check(&desk, &["--krl", &second]).check();
+    // What names a file comes after it.
+    let order = render(&desk, &["--krl", &second]).expect_success().stdout;
+    let at = |name: &str| order.find(name).unwrap();
+    assert!(at("auth_principals") < at("revoked-keys.krl") && at("trusted-user") < at("50-warden"));
+    assert!(at("revoked-keys.krl") < at("50-warden.conf"), "{order}");
     refused(&render(&desk, &["--krl", &first]), 3, "krl_older");
     refused(&render(&desk, &[]), 3, "krl_left_out");
     let said = check(&desk, &["--krl", &third]);
@@ -470,6 +475,9 @@ fn a_list_kept_elsewhere_is_compared() {
     for text in same {
         check(text).check();
     }
+    // Whose certificates hosts trust does not matter for that.
+    std::fs::remove_file(desk.sandbox().join("ca/key.pub")).unwrap();
+    check(same[0]).check();
     let said = check("deploy: [task, evil]\nold: [a]\n");
     expect_findings(
         &said,

@@ -4,7 +4,7 @@ use super::scene::{content, desk, names, out, render};
 use std::os::unix::fs::PermissionsExt;
 use warden_tests::account::{Account, privileged};
 use warden_tests::desk::Desk;
-use warden_tests::keygen::{Key, KeyType, Signing};
+use warden_tests::keygen::{Key, KeyType, Signing, ssh_keygen};
 use warden_tests::process::Outcome;
 use warden_tests::skipped;
 use warden_tests::ssh::Login;
@@ -257,4 +257,33 @@ fn clients_know_a_rendered_host_by_its_ca_and_no_other_name() {
             && asked("127.0.0.1").contains("stricthostkeychecking true\n")
     );
     assert!(!asked("hub-2").contains(place));
+}
+
+#[test]
+fn a_rendered_krl_keeps_out_the_certificate_it_names_and_no_other() {
+    if !skipped::require("a rendered KRL", privileged()) {
+        return;
+    }
+    let desk = desk();
+    let account = Account::new();
+    let lanes = format!("[accounts.{}]\nprincipals = [\"task\"]\n", account.name());
+    desk.set_host("hub-1", &(names("hub-1") + &lanes));
+    let sandbox = desk.sandbox();
+    let user = Key::make(sandbox.path(), "user", KeyType::Ed25519);
+    let [revoked, good] = [0, 1].map(|_| desk.sign("agt-task", &user.public_path()));
+    let krl = sandbox.join("krl").display().to_string();
+    ssh_keygen(["-kf", &krl, "-z", "1", &revoked.display().to_string()]).check();
+    let server = Sshd::builder().start_rendered(|place| {
+        let prefix = place.display().to_string();
+        render(&desk, &["--krl", &krl, "--prefix", &prefix]).check();
+        out(&desk)
+    });
+    let login = |certificate| {
+        let login = Login::new(account.name(), server.port());
+        login.identity(user.path()).certificate(certificate).run()
+    };
+    login(&good).check();
+    let mark = server.mark();
+    assert_eq!(login(&revoked).code, Some(255));
+    server.wait_for_log(mark, "revoked by file");
 }

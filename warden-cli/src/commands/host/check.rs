@@ -1,10 +1,11 @@
-use super::sources::Form;
+use super::sources::{Form, known};
 use crate::environment::SystemClock;
 use crate::error::CliError;
 use crate::output::Report;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
+use warden_core::certificate::UnixTime;
 use warden_core::clock::Clock;
 use warden_core::diagnostic::SourceText;
 use warden_core::failure::Class;
@@ -13,6 +14,7 @@ use warden_core::host::check::{Finding, Owners, command_conflicts, files, listed
 use warden_core::host::grants::Grants;
 use warden_core::host::listed::{Listed, MAX_LISTED_BYTES};
 use warden_core::host::render::{SSHD_CONFIG, render};
+use warden_core::inventory::{Fleet, Host, HostName};
 
 /// Compare what a host has with what it should have; ends with 1 if they differ
 ///
@@ -37,41 +39,49 @@ pub(crate) struct Check {
 
 impl Check {
     pub(super) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
+        let now = SystemClock.now();
+        let Some(root) = &self.root else {
+            let (_, fleet, name) = self.form.read_inventory(config)?;
+            let host = known(&fleet, &name)?;
+            let mut findings = conflicts(&fleet, host, now);
+            if let Some(path) = &self.principals {
+                findings.extend(listed(&read_list(path, host)?, host));
+            }
+            return report(&name, &findings, Vec::new(), json!({"asked": false}));
+        };
         let material = self.form.read(config)?;
         let host = material.host()?;
-        let grants = Grants::of(material.fleet.inventory());
-        let conflicts = command_conflicts(&grants.on(host), SystemClock.now());
-        let mut findings: Vec<_> = conflicts.iter().map(|one| one.finding()).collect();
-        let (mut notes, mut asked) = (Vec::new(), json!({"asked": false}));
-        if let Some(path) = &self.principals {
-            findings.extend(listed(&read_list(path, host)?, host));
+        let mut findings = conflicts(&material.fleet, host, now);
+        if !root.is_dir() {
+            let message = format!("--root: {} is no directory", root.display());
+            return Err(CliError::new(Class::Malformed, "path_malformed", message));
         }
-        if let Some(root) = &self.root {
-            if !root.is_dir() {
-                let message = format!("--root: {} is no directory", root.display());
-                return Err(CliError::new(Class::Malformed, "path_malformed", message));
-            }
-            let rendering = render(&material.sources(host))?;
-            let owners = match self.no_owner {
-                true => Owners::Any,
-                false => Owners::Root,
-            };
-            findings.extend(files(&rendering, root, &material.prefix, owners)?);
-            let proof = material.prove(&rendering, root, &[])?;
-            findings.extend(proof.findings);
-            findings.extend(proof.refused.map(|said| Finding {
-                code: "sshd_refuses",
-                path: material.prefix.on_host(SSHD_CONFIG),
-                line: None,
-                text: format!("sshd would not start: {said}"),
-            }));
-            (notes, asked) = (proof.notes, proof.json);
-        }
-        report(&material.name.to_string(), &findings, notes, asked)
+        let rendering = render(&material.sources(host))?;
+        let owners = match self.no_owner {
+            true => Owners::Any,
+            false => Owners::Root,
+        };
+        findings.extend(files(&rendering, root, &material.prefix, owners)?);
+        let proof = material.prove(&rendering, root, &[])?;
+        findings.extend(proof.findings);
+        findings.extend(proof.refused.map(|said| Finding {
+            code: "sshd_refuses",
+            path: material.prefix.on_host(SSHD_CONFIG),
+            line: None,
+            text: format!("sshd would not start: {said}"),
+        }));
+        report(&material.name, &findings, proof.notes, proof.json)
     }
 }
 
-fn read_list(path: &Path, host: &warden_core::inventory::Host) -> Result<Listed, CliError> {
+/// Lanes that nobody can use because of their commands.
+fn conflicts(fleet: &Fleet, host: &Host, now: UnixTime) -> Vec<Finding> {
+    let grants = Grants::of(fleet.inventory());
+    let conflicts = command_conflicts(&grants.on(host), now);
+    conflicts.iter().map(|one| one.finding()).collect()
+}
+
+fn read_list(path: &Path, host: &Host) -> Result<Listed, CliError> {
     let text = file::read_text(path, MAX_LISTED_BYTES, Links::Follow)?;
     Listed::read(&SourceText::new(path, text), host).map_err(|problem| {
         CliError::from_problems("principals_malformed", std::slice::from_ref(&problem))
@@ -79,7 +89,7 @@ fn read_list(path: &Path, host: &warden_core::inventory::Host) -> Result<Listed,
 }
 
 fn report(
-    host: &str,
+    host: &HostName,
     findings: &[Finding],
     notes: Vec<String>,
     asked: serde_json::Value,
@@ -88,7 +98,7 @@ fn report(
         .iter()
         .map(|one| json!({"code": one.code, "path": one.path, "line": one.line, "text": one.text}));
     let json = json!({
-        "host": host,
+        "host": host.as_str(),
         "same": findings.is_empty(),
         "findings": list.collect::<Vec<_>>(),
         "sshd": asked,

@@ -82,13 +82,23 @@ pub(super) struct Proof {
 }
 
 impl Form {
-    /// Reads everything; the command line is judged first.
-    pub(super) fn read(self, config: Option<&Path>) -> Result<Material, CliError> {
+    /// Reads the inventory alone, for whoever compares nothing but principals.
+    pub(super) fn read_inventory(
+        &self,
+        config: Option<&Path>,
+    ) -> Result<(Setup, Fleet, HostName), CliError> {
         let name = host_name(&self.host)?;
-        let prefix = Prefix::new(&self.prefix)?;
-        let addresses = addresses(&self.from)?;
         let setup = Setup::load(config)?;
         let fleet = fleet(&setup)?;
+        known(&fleet, &name)?;
+        Ok((setup, fleet, name))
+    }
+
+    /// Reads everything; the command line is judged first.
+    pub(super) fn read(self, config: Option<&Path>) -> Result<Material, CliError> {
+        let prefix = Prefix::new(&self.prefix)?;
+        let addresses = addresses(&self.from)?;
+        let (setup, fleet, name) = self.read_inventory(config)?;
         let host = known(&fleet, &name)?;
         let trust = setup.inventory.path().join("trust");
         let user_ca_file = match &self.ca {
@@ -234,7 +244,8 @@ fn fleet(setup: &Setup) -> Result<Fleet, CliError> {
     })
 }
 
-fn known<'f>(fleet: &'f Fleet, name: &HostName) -> Result<&'f Host, CliError> {
+/// The host of a name.
+pub(super) fn known<'f>(fleet: &'f Fleet, name: &HostName) -> Result<&'f Host, CliError> {
     fleet.host(name).ok_or_else(|| {
         let message = format!("host `{name}` is not in the inventory");
         let error = CliError::new(Class::Refused, "unknown_host", message);

@@ -330,12 +330,25 @@ fn what_is_not_reached_is_refused_before_anything_is_sent() {
         deleted.len() == 1 && deleted[0].ends_with("ssh/issuer/abc"),
         "{deleted:?}"
     );
+    // What the operator did is seen: nobody serves that key any more.
+    server.always(
+        "ssh/public_key",
+        Answer::errors(400, &["keys haven't been configured yet"]),
+    );
+    engine.expect_state("retired");
+    // Another answer of the same status is no proof of that.
+    server.always(
+        "ssh/public_key",
+        Answer::errors(404, &["no handler for route"]),
+    );
+    engine.expect_state("new-only");
     let unreachable = server.url();
     drop(server);
     let status = engine.cutover(&["status"]).expect_success();
     assert!(
         status.stdout.starts_with("state: new-only")
-            && status.stdout.contains("old_signer: unknown"),
+            && status.stdout.contains("old_signer: unknown")
+            && status.stdout.contains("last evidence"),
         "{unreachable}: {status}"
     );
 }

@@ -9,7 +9,7 @@ use warden_tests::skipped;
 /// The calls that change a file or a name, or make it durable.
 const CALLS: [&str; 9] = [
     "rename",
-    "renameat2",
+    "renameat",
     "fsync",
     "fdatasync",
     "unlink",
@@ -252,13 +252,13 @@ fn where_it_cannot_be_taken_back_either_that_is_said_and_people_still_log_in() {
             "-o",
             "/dev/null",
             "-e",
-            "trace=rename,fdatasync",
+            "trace=renameat,fdatasync",
         ]);
         let program = program.args([
             "-e",
             &format!("inject=fdatasync:error=EIO:when={at}+"),
             "-e",
-            "inject=rename:error=EIO:when=2+",
+            "inject=renameat:error=EIO:when=2+",
         ]);
         let program = program
             .arg(warden_binary())

@@ -101,8 +101,10 @@ fn a_protected_ca_is_never_frozen() {
 
 #[test]
 fn a_compromised_ca_is_revoked_without_waiting_and_nothing_leads_back() {
-    let Some(site) = Site::open() else { return };
-    let revoked = site.sshd.directory().join("revoked-keys");
+    let Some(site) = Site::open_with(|sshd| sshd.revoked(Vec::new())) else {
+        return;
+    };
+    let revoked = site.sshd.directory().join("revoked");
     let args = [
         "--reason",
         "compromise",
@@ -110,9 +112,12 @@ fn a_compromised_ca_is_revoked_without_waiting_and_nothing_leads_back() {
         revoked.to_str().unwrap(),
     ];
     site.plan(&args).check();
+    let of_old = site.certificate("of-old");
+    assert!(site.admits(&of_old));
     site.gated("bundle", &[]).check();
     site.cutover(&["smoke"]).check();
     site.gated("switch", &[]).check();
+    std::fs::remove_file(&revoked).unwrap();
     let refused = site.gated("prune", &[]);
     assert!(
         refused.stderr.contains("(file_not_found)"),
@@ -138,6 +143,13 @@ fn a_compromised_ca_is_revoked_without_waiting_and_nothing_leads_back() {
         site.text(&revoked)
             .contains(site.old.public_line().split(' ').nth(1).unwrap())
     );
+    assert!(!site.admits(&of_old) && site.admits(&site.certificate("of-new")));
+    // It is the revocation that keeps it out, also where a host trusts it still.
+    let both = format!("{}\n{}\n", site.old.public_line(), site.new.public_line());
+    let pruned = site.text(&site.trusted());
+    std::fs::write(site.trusted(), both).unwrap();
+    assert!(!site.admits(&of_old));
+    std::fs::write(site.trusted(), pruned).unwrap();
     let trust = format!("{}-trust-approved", site.plan_id());
     let refused = site.cutover(&["rollback", "--apply", "--confirm", &trust]);
     assert!(

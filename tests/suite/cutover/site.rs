@@ -9,7 +9,7 @@ use warden_tests::process::Outcome;
 use warden_tests::sandbox::{Program, Sandbox};
 use warden_tests::skipped;
 use warden_tests::ssh::Login;
-use warden_tests::sshd::Sshd;
+use warden_tests::sshd::{Builder, Sshd};
 
 /// The only actor; its certificates live for a minute.
 pub(super) const ACTOR: &str = "agt-probe";
@@ -28,6 +28,10 @@ impl Site {
     /// Nothing, said aloud, where there can be no server. Trust files and keys belong to root, and
     /// nothing above them may be written by others.
     pub(super) fn open() -> Option<Self> {
+        Self::open_with(|sshd| sshd)
+    }
+
+    pub(super) fn open_with(adjust: impl FnOnce(Builder) -> Builder) -> Option<Self> {
         let as_root = privileged().and_then(|()| crate::setup::as_root());
         if !skipped::require("a cutover at a real sshd", as_root) {
             return None;
@@ -36,10 +40,8 @@ impl Site {
         let account = Account::new();
         let keys = |name: &str| Key::make(sandbox.path(), name, KeyType::Ed25519);
         let (old, new, user) = (keys("old"), keys("new"), keys("user"));
-        let sshd = Sshd::builder()
-            .trust(&old.public_line())
-            .principals(account.name(), &["deploy"])
-            .start();
+        let builder = Sshd::builder().trust(&old.public_line());
+        let sshd = adjust(builder.principals(account.name(), &["deploy"])).start();
         let directory = sshd.directory().join("desk");
         let site = Self {
             sshd,

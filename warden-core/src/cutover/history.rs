@@ -155,6 +155,15 @@ impl History {
         self.drain().is_some()
     }
 
+    /// The last time the old CA's signer was used or destroyed, and so surely seen.
+    pub fn last_sight_of_old(&self) -> Option<&RecordedStep> {
+        let verbs = [Verb::Retire.as_str(), Verb::Rollback.as_str(), "smoke"];
+        let seen = |one: &&RecordedStep| {
+            one.outcome == Outcome::Done && verbs.contains(&one.verb.as_str())
+        };
+        self.steps.iter().rev().find(seen)
+    }
+
     /// Somebody who rehearsed the way back and was not the one who switched last.
     pub fn rehearsal(&self) -> Option<&RecordedStep> {
         let switched = self.passed(Verb::Switch.as_str())?;

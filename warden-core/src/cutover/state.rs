@@ -189,8 +189,9 @@ impl Observed {
         }
     }
 
-    /// Why the state is unclear, or what each part of the evidence is.
-    pub fn evidence(&self) -> Vec<(&'static str, String)> {
+    /// Each part of the evidence for the state. `now` says how old the last sight of a signer is that
+    /// cannot be seen.
+    pub fn evidence(&self, now: UnixTime) -> Vec<(&'static str, String)> {
         let Some(plan) = &self.plan else {
             return vec![("plan", "none".to_owned())];
         };
@@ -218,6 +219,16 @@ impl Observed {
                 Seen::Gone => "gone".to_owned(),
                 Seen::Another(found) => format!("another key: {found}"),
                 Seen::Unknown(why) => format!("unknown: {why}"),
+            };
+            let sight = self.history.last_sight_of_old();
+            let text = match (name, seen, sight) {
+                ("old_signer", Seen::Unknown(_), Some(step)) => {
+                    format!(
+                        "{text}; last evidence, {} s old: {step}",
+                        now.since(step.at)
+                    )
+                }
+                _ => text,
             };
             found.push((name, text));
         }

@@ -1,4 +1,4 @@
-use super::desk::{PlanFile, observe, plan_if_any};
+use super::desk::{PlanFile, now, observe, plan_if_any};
 use crate::environment::Setup;
 use crate::error::CliError;
 use crate::output::Report;
@@ -19,7 +19,7 @@ impl Status {
     pub(super) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
         let setup = Setup::load(config)?;
         let observed = observe(&setup, plan_if_any(&self.plan.path(&setup))?)?;
-        let (state, evidence) = (observed.state(), observed.evidence());
+        let (state, evidence) = (observed.state(), observed.evidence(now()));
         let mut text = format!("state: {state}\n");
         for (what, found) in &evidence {
             text += &format!("  {what}: {found}\n");

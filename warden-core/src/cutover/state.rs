@@ -326,3 +326,258 @@ impl Failure for WrongState {
         vec![format!("the next safe step is: {}", self.next)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::RULES;
+    use super::super::plan::tests::plan;
+    use super::*;
+    use crate::journal::{CutoverFacts, Entry, Facts, Outcome, Record};
+
+    /// A record of a step of the plan, as it is read from a journal.
+    fn record(seq: u64, verb: &str, outcome: Outcome, plan: &Plan) -> Record {
+        let facts = Facts {
+            cutover: Some(CutoverFacts {
+                plan_digest: plan.digest(),
+                verb: verb.to_owned(),
+                operator: "ada".to_owned(),
+                ..CutoverFacts::default()
+            }),
+            ..Facts::default()
+        };
+        let entry = serde_json::to_value(Entry::cutover(outcome, None, facts)).unwrap();
+        let mut line = serde_json::json!({"v": 1, "seq": seq, "prev": "0", "at": "2026-11-22T00:00:00Z", "event_id": "x"});
+        line.as_object_mut()
+            .unwrap()
+            .extend(entry.as_object().unwrap().clone());
+        serde_json::from_value(line).unwrap()
+    }
+
+    fn observed(pointer: Pointer, holds: &[(bool, bool)]) -> Observed {
+        let seen = |(old, new): &(bool, bool)| TrustSeen {
+            path: "/trust".into(),
+            holds: Ok(Holds {
+                old: *old,
+                new: *new,
+            }),
+        };
+        Observed {
+            plan: Some(plan()),
+            trust: holds.iter().map(seen).collect(),
+            pointer,
+            frozen: None,
+            old_signer: Seen::Present,
+            new_signer: Seen::Present,
+            history: History::default(),
+        }
+    }
+
+    fn drained(mut observed: Observed, verbs: &[(&str, Outcome)]) -> Observed {
+        observed.frozen = Some(UnixTime(1));
+        let plan = observed.plan.clone().unwrap();
+        for (seq, (verb, outcome)) in (1..).zip(verbs) {
+            observed
+                .history
+                .take(&record(seq, verb, *outcome, &plan), &plan.digest(), "");
+        }
+        observed
+    }
+
+    const BOTH: (bool, bool) = (true, true);
+    const OLD: (bool, bool) = (true, false);
+    const NEW: (bool, bool) = (false, true);
+
+    #[test]
+    fn the_state_is_what_is_observed() {
+        use Pointer::{New, Old, Other};
+        let table = [
+            (observed(Old, &[OLD]), State::Staged),
+            (
+                Observed {
+                    new_signer: Seen::Gone,
+                    ..observed(Old, &[OLD])
+                },
+                State::Planned,
+            ),
+            (
+                Observed {
+                    new_signer: Seen::Another("x".to_owned()),
+                    ..observed(Old, &[OLD])
+                },
+                State::Planned,
+            ),
+            (observed(Old, &[BOTH, OLD]), State::Staged),
+            (observed(Old, &[BOTH, BOTH]), State::DualTrust),
+            (observed(Old, &[BOTH, NEW]), State::Unclear),
+            (observed(Old, &[NEW]), State::Unclear),
+            (
+                Observed {
+                    frozen: Some(UnixTime(1)),
+                    ..observed(Old, &[BOTH])
+                },
+                State::Unclear,
+            ),
+            (observed(Other, &[BOTH]), State::Unclear),
+            (observed(New, &[BOTH]), State::Switched),
+            (observed(New, &[BOTH, OLD]), State::Unclear),
+            (
+                Observed {
+                    new_signer: Seen::Gone,
+                    ..observed(New, &[BOTH])
+                },
+                State::Unclear,
+            ),
+            (
+                Observed {
+                    new_signer: Seen::Unknown(String::new()),
+                    ..observed(New, &[BOTH])
+                },
+                State::Switched,
+            ),
+            (
+                Observed {
+                    frozen: Some(UnixTime(1)),
+                    ..observed(New, &[BOTH])
+                },
+                State::Frozen,
+            ),
+            (
+                drained(
+                    observed(New, &[BOTH]),
+                    &[("freeze", Outcome::Done), ("drain", Outcome::Done)],
+                ),
+                State::Drained,
+            ),
+            (
+                drained(
+                    observed(New, &[BOTH]),
+                    &[("drain", Outcome::Done), ("freeze", Outcome::Done)],
+                ),
+                State::Frozen,
+            ),
+            (
+                drained(
+                    observed(New, &[BOTH]),
+                    &[("drain", Outcome::Done), ("drain", Outcome::Failed)],
+                ),
+                State::Frozen,
+            ),
+            (
+                drained(observed(New, &[BOTH, NEW]), &[("drain", Outcome::Done)]),
+                State::Drained,
+            ),
+            (observed(New, &[NEW, NEW]), State::NewOnly),
+            (
+                Observed {
+                    old_signer: Seen::Gone,
+                    ..observed(New, &[NEW])
+                },
+                State::Retired,
+            ),
+            (
+                Observed {
+                    old_signer: Seen::Gone,
+                    ..observed(New, &[BOTH])
+                },
+                State::Switched,
+            ),
+            (
+                Observed {
+                    old_signer: Seen::Unknown(String::new()),
+                    ..observed(New, &[NEW])
+                },
+                State::NewOnly,
+            ),
+            (
+                Observed {
+                    plan: None,
+                    ..observed(Old, &[])
+                },
+                State::Standby,
+            ),
+        ];
+        for (number, (observed, expected)) in table.iter().enumerate() {
+            assert_eq!(observed.state(), *expected, "row {number}");
+        }
+        let unread = TrustSeen {
+            path: "/x".into(),
+            holds: Err("gone".to_owned()),
+        };
+        let unclear = Observed {
+            trust: vec![unread],
+            ..observed(Old, &[])
+        };
+        assert_eq!(unclear.state(), State::Unclear);
+    }
+
+    #[test]
+    fn a_verb_begins_where_its_rule_says_and_nowhere_else() {
+        let states = [
+            observed(Pointer::Old, &[OLD]),
+            observed(Pointer::Old, &[BOTH]),
+            observed(Pointer::New, &[BOTH]),
+            Observed {
+                frozen: Some(UnixTime(1)),
+                ..observed(Pointer::New, &[BOTH])
+            },
+            drained(observed(Pointer::New, &[BOTH]), &[("drain", Outcome::Done)]),
+            observed(Pointer::New, &[NEW]),
+            Observed {
+                old_signer: Seen::Gone,
+                ..observed(Pointer::New, &[NEW])
+            },
+            observed(Pointer::Other, &[BOTH]),
+        ];
+        for observed in &states {
+            let state = observed.state();
+            for rule in &RULES {
+                match observed.admits(rule.verb) {
+                    Ok(Admission::Begins) => {
+                        assert!(rule.from.contains(&state), "{} in {state}", rule.verb)
+                    }
+                    Ok(Admission::Done) => assert_eq!(rule.to, state, "{}", rule.verb),
+                    Err(error) => assert!(
+                        !rule.from.contains(&state) && error.reason() == "cutover_wrong_state"
+                    ),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn another_plans_records_count_for_nothing_and_a_cut_short_step_shows() {
+        let mut observed = drained(
+            observed(Pointer::New, &[BOTH]),
+            &[("switch", Outcome::Intended)],
+        );
+        assert_eq!(observed.history.cut_short().unwrap().verb, "switch");
+        let other = Plan {
+            owner: "team:other".to_owned(),
+            ..plan()
+        };
+        observed.history.take(
+            &record(2, "drain", Outcome::Done, &other),
+            &plan().digest(),
+            "",
+        );
+        assert_eq!(observed.state(), State::Frozen);
+    }
+
+    #[test]
+    fn a_rehearsal_is_by_somebody_else_than_who_switched() {
+        let with = |operators: [&str; 3]| {
+            let mut history = History::default();
+            for (seq, (verb, operator)) in
+                (1..).zip(["switch", "rollback", "switch"].into_iter().zip(operators))
+            {
+                let mut one = record(seq, verb, Outcome::Done, &plan());
+                one.entry.facts.cutover.as_mut().unwrap().operator = operator.to_owned();
+                history.take(&one, &plan().digest(), "");
+            }
+            history.rehearsal().is_some()
+        };
+        assert!(with(["ada", "bob", "ada"]));
+        assert!(!with(["ada", "ada", "ada"]));
+        assert!(!with(["ada", "bob", "bob"]));
+    }
+}

@@ -239,3 +239,121 @@ pub fn with_causes(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::tests::plan;
+    use super::*;
+    use crate::certificate::UnixTime;
+    use crate::clock::FixedClock;
+    use crate::file::FileError;
+    use crate::journal::FileJournal;
+    use std::cell::{Cell, RefCell};
+
+    /// A journal that takes so many records and no more.
+    struct Full<'a> {
+        journal: &'a FileJournal,
+        room: Cell<u32>,
+        taken: RefCell<Vec<Outcome>>,
+    }
+
+    impl Journal for Full<'_> {
+        fn append(&self, entry: &Entry, at: UnixTime) -> Result<Recorded, JournalError> {
+            let Some(left) = self.room.get().checked_sub(1) else {
+                let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                return Err(FileError::io("write", std::path::Path::new("journal"))(full).into());
+            };
+            self.room.set(left);
+            self.taken.borrow_mut().push(entry.outcome);
+            self.journal.append(entry, at)
+        }
+    }
+
+    #[test]
+    fn without_a_durable_intent_nothing_is_done_and_every_end_is_said() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(
+            directory.path(),
+            std::os::unix::fs::PermissionsExt::from_mode(0o700),
+        )
+        .unwrap();
+        let files = FileJournal::open(directory.path()).unwrap();
+        let (plan, clock) = (plan(), FixedClock(UnixTime(1_800_000_000)));
+        let run = |room: u32, fails: bool| {
+            let journal = Full {
+                journal: &files,
+                room: Cell::new(room),
+                taken: RefCell::default(),
+            };
+            let scribe = Scribe {
+                plan: &plan,
+                journal: &journal,
+                clock: &clock,
+                operator: "ada",
+                second_operator: None,
+                host: "h",
+            };
+            let change = Change {
+                from: State::Staged,
+                target: "/trust".to_owned(),
+                reversal: "back".to_owned(),
+                checks: BTreeMap::new(),
+            };
+            let permit = plan.permit(Verb::Rollback, None, None, None).unwrap();
+            let acted = Cell::new(false);
+            let result = perform(&permit, &change, scribe, || {
+                // What is done is done behind the intent.
+                assert_eq!(*journal.taken.borrow(), [Outcome::Intended]);
+                acted.set(true);
+                match fails {
+                    true => Err(crate::sign::BackendError::new(
+                        Class::Failed,
+                        "signing_failed",
+                        "no",
+                    )),
+                    false => Ok(Changed::default()),
+                }
+            });
+            let end = result
+                .map_err(|error| (error.class(), error.reason()))
+                .err();
+            (acted.get(), end, journal.taken.into_inner())
+        };
+        assert_eq!(
+            run(0, false),
+            (
+                false,
+                Some((Class::NotRecorded, "journal_not_writable")),
+                vec![]
+            )
+        );
+        assert_eq!(
+            run(1, false),
+            (
+                true,
+                Some((Class::Partial, "result_not_recorded")),
+                vec![Outcome::Intended]
+            )
+        );
+        assert_eq!(
+            run(2, false),
+            (true, None, vec![Outcome::Intended, Outcome::Done])
+        );
+        assert_eq!(
+            run(2, true),
+            (
+                true,
+                Some((Class::Failed, "signing_failed")),
+                vec![Outcome::Intended, Outcome::Failed]
+            )
+        );
+        assert_eq!(
+            run(1, true),
+            (
+                true,
+                Some((Class::Failed, "signing_failed")),
+                vec![Outcome::Intended]
+            )
+        );
+    }
+}

@@ -6,7 +6,7 @@
 use std::io::{self, BufReader, Read};
 use std::time::Instant;
 use warden_core::certificate::UnixTime;
-use warden_core::cutover::drain::read_log;
+use warden_core::cutover::drain::{Span, read_log};
 
 const OLD: &str = "SHA256:OLDOLDOLDOLDOLDOLDOLDOLDOLDOLDOLDOLDOLDOLDO";
 
@@ -74,7 +74,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             left: mebibytes * 1024 * 1024,
         };
         let began = Instant::now();
-        let seen = read_log(BufReader::with_capacity(256 * 1024, log), OLD, since, now)?;
+        let seen = read_log(
+            BufReader::with_capacity(256 * 1024, log),
+            OLD,
+            Span {
+                from: since,
+                since,
+                now,
+            },
+        )?;
         let seconds = began.elapsed().as_secs_f64();
         let logins = seen.others_accepted;
         println!(

@@ -34,7 +34,12 @@ fn from_the_plan_to_new_only_and_back_nobody_is_refused_once() {
         assert!(pruned.stderr.contains("cutover_wrong_state"), "{pruned}");
         let of_old = site.sandbox().join("of-old-cert.pub");
         std::thread::sleep(Duration::from_secs(63));
-        site.cutover(&["drain", "--apply"]).check();
+        // Without a log nothing is proven, and nothing goes on from there, unless that is said.
+        let unproven = site.cutover(&["drain", "--apply"]);
+        assert!(unproven.stderr.contains("(not_drained)"), "{unproven}");
+        site.expect_state("frozen");
+        site.cutover(&["drain", "--apply", "--without-logs"])
+            .check();
         site.expect_state("drained");
         site.gated("prune", &[]).check();
         site.expect_state("new-only");

@@ -17,7 +17,8 @@ fn a_local_key_is_removed_only_when_everything_before_it_is_done() {
     site.gated("switch", &[]).check();
     site.gated("freeze", &[]).check();
     std::thread::sleep(Duration::from_secs(63));
-    site.cutover(&["drain", "--apply"]).check();
+    site.cutover(&["drain", "--apply", "--without-logs"])
+        .check();
     site.gated("prune", &[]).check();
     // Neither rehearsed, nor drained without doubt, nor watched.
     let refused = site.gated("retire", &[]);
@@ -50,6 +51,23 @@ fn a_local_key_is_removed_only_when_everything_before_it_is_done() {
         .map(|ago| accepted(*ago, &new))
         .collect();
     let log = site.sandbox().write("sshd.log", log, 0o600);
+    // A log that proves too little is on record, and nothing goes on from it.
+    let short = site.sandbox().write("short.log", accepted(1, &new), 0o600);
+    let doubt = site.cutover(&[
+        "drain",
+        "--apply",
+        "--quiet-hours",
+        "0",
+        "--sshd-log",
+        short.to_str().unwrap(),
+        "--sshd-log",
+        log.to_str().unwrap(),
+    ]);
+    assert!(
+        doubt.stdout.contains("reason=begins_too_late") && doubt.stderr.contains("(not_drained)"),
+        "{doubt}"
+    );
+    site.expect_state("frozen");
     site.cutover(&[
         "drain",
         "--apply",

@@ -163,6 +163,11 @@ impl Report {
         self.count(Verdict::Fail) == 0 && self.count(Verdict::Pass) > 0
     }
 
+    /// Whether nothing was in doubt.
+    pub fn without_warnings(&self) -> bool {
+        self.count(Verdict::Warn) == 0
+    }
+
     /// The same for a program.
     pub fn to_json(&self) -> Value {
         let checks = self.checks.iter().map(|check| {

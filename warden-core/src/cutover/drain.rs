@@ -2,8 +2,8 @@
 //!
 //! - The window begins with the freeze: until then the old CA could sign. It is as long as the longest
 //!   certificate that its roles allow, and ends no earlier than the last one the journal knows.
-//! - A log proves something only if it reaches from before the time asked about to now, and shows
-//!   other logins by certificate: a silent log may be one that was switched off.
+//! - A log proves something only if it reaches from the freeze to now, and shows other logins by
+//!   certificate: a silent log may be one that was switched off.
 //! - A log is read once, line by line, in bounded memory.
 
 use super::check::{Check, Report};
@@ -32,6 +32,32 @@ pub fn window(end: UnixTime, now: UnixTime) -> Check {
         .with("now", now)
 }
 
+/// The time a log is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// How far back the log must reach: to the freeze.
+    pub from: UnixTime,
+    /// From when on there must be no login by the old CA: the end of its window, or an hour ago if
+    /// that is earlier.
+    pub since: UnixTime,
+    /// Now. It also says which year a syslog line means.
+    pub now: UnixTime,
+}
+
+impl Span {
+    /// The time to ask about, where the old CA was frozen at `frozen` and its window ends at `end`.
+    /// `quiet_hours` asks for more time without such a login, never for less.
+    pub fn new(frozen: UnixTime, end: UnixTime, now: UnixTime, quiet_hours: u32) -> Self {
+        let quiet = now.minus(u64::from(quiet_hours.max(1)) * 3600);
+        let since = end.min(quiet);
+        Self {
+            from: frozen.min(since),
+            since,
+            now,
+        }
+    }
+}
+
 /// What a log says about certificates of one CA.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LogSeen {
@@ -44,23 +70,23 @@ pub struct LogSeen {
     pub old_accepted: u64,
     /// When the last of them was.
     pub old_last: Option<UnixTime>,
-    /// How many logins by certificates of other CAs there were since then.
+    /// How many logins by certificates of other CAs there were since then, at a moment that could be
+    /// read.
     pub others_accepted: u64,
-    /// The longest time between two lines since then, in seconds.
+    /// The longest time between two lines of the span, in seconds.
     pub longest_gap: u64,
     /// How many lines were read.
     pub lines: u64,
 }
 
-/// Reads a log of sshd. Lines are counted from `since` on; `now` says which year a syslog line means.
+/// Reads a log of sshd.
 ///
 /// # Errors
 /// If it cannot be read.
 pub fn read_log(
     mut log: impl BufRead,
     old_ca: &str,
-    since: UnixTime,
-    now: UnixTime,
+    Span { from, since, now }: Span,
 ) -> io::Result<LogSeen> {
     let mut seen = LogSeen::default();
     let mut line = Vec::with_capacity(1024);
@@ -78,8 +104,8 @@ pub fn read_log(
         let at = moment(&text, now);
         if let Some(at) = at {
             seen.first.get_or_insert(at);
-            if at >= since {
-                let gap = at.since(before.unwrap_or(at).max(since));
+            if at >= from {
+                let gap = at.since(before.unwrap_or(at).max(from));
                 seen.longest_gap = seen.longest_gap.max(gap);
             }
             before = Some(at);
@@ -92,14 +118,14 @@ pub fn read_log(
         if text.contains(old_ca) {
             seen.old_accepted += 1;
             seen.old_last = seen.old_last.max(at);
-        } else if text.contains(" CA ") && text.contains("SHA256:") {
+        } else if at.is_some() && text.contains(" CA ") && text.contains("SHA256:") {
             seen.others_accepted += 1;
         }
     }
 }
 
-/// What a log proves about the time from `since` to `now`.
-pub fn log(name: &str, seen: &LogSeen, since: UnixTime, now: UnixTime) -> Check {
+/// What a log proves about a span.
+pub fn log(name: &str, seen: &LogSeen, Span { from, now, .. }: Span) -> Check {
     let code = "drain_sshd_log";
     let check = |verdict: fn(&'static str) -> Check| check_of(verdict(code), name, seen);
     if seen.old_accepted > 0 {
@@ -111,11 +137,11 @@ pub fn log(name: &str, seen: &LogSeen, since: UnixTime, now: UnixTime) -> Check 
             .with("last", last);
     }
     let reason = match (seen.first, seen.last) {
-        (Some(first), _) if first > since => Some("begins_too_late"),
+        (Some(first), _) if first > from => Some("begins_too_late"),
         (_, Some(last)) if last.plus(LOG_LAG) < now => Some("ends_too_early"),
         (None, _) | (_, None) => Some("no_moments"),
         _ if seen.others_accepted == 0 => Some("no_other_certificate_login"),
-        _ if seen.longest_gap > now.since(since) / 2 => Some("gap"),
+        _ if seen.longest_gap > now.since(from) / 2 => Some("gap"),
         _ => None,
     };
     match reason {
@@ -135,15 +161,18 @@ fn check_of(check: Check, name: &str, seen: &LogSeen) -> Check {
         .with("longest_gap", seen.longest_gap)
 }
 
-/// Everything that shows the old CA drained. `logs` are names with what was seen in each.
-pub fn report(end: UnixTime, since: UnixTime, now: UnixTime, logs: &[(String, LogSeen)]) -> Report {
+/// Everything that shows the old CA drained. `logs` are names with what was seen in each; without any,
+/// nothing is proven, unless the operator says so in so many words.
+pub fn report(end: UnixTime, span: Span, logs: &[(String, LogSeen)], waived: bool) -> Report {
     let mut report = Report::default();
-    report.push(window(end, now));
-    if logs.is_empty() {
-        report.push(Check::skip("drain_sshd_log", "no_log_given"));
+    report.push(window(end, span.now));
+    match logs.is_empty() {
+        true if waived => report.push(Check::skip("drain_sshd_log", "waived")),
+        true => report.push(Check::warn("drain_sshd_log").with("reason", "no_log_given")),
+        false => {}
     }
     for (name, seen) in logs {
-        report.push(log(name, seen, since, now));
+        report.push(log(name, seen, span));
     }
     report
 }
@@ -198,9 +227,52 @@ mod tests {
     }
 
     fn judged(text: &str) -> Check {
-        let (since, now) = (at("2026-11-22T00:00:00Z"), at("2026-11-22T06:00:00Z"));
-        let seen = read_log(Cursor::new(text), OLD, since, now).unwrap();
-        log("log", &seen, since, now)
+        let span = span();
+        let seen = read_log(Cursor::new(text), OLD, span).unwrap();
+        log("log", &seen, span)
+    }
+
+    fn span() -> Span {
+        Span {
+            from: at("2026-11-22T00:00:00Z"),
+            since: at("2026-11-22T00:00:00Z"),
+            now: at("2026-11-22T06:00:00Z"),
+        }
+    }
+
+    #[test]
+    fn a_log_must_reach_the_freeze_and_hours_only_widen() {
+        let (frozen, end, now) = (UnixTime(100_000), UnixTime(200_000), UnixTime(300_000));
+        let asked = |hours| Span::new(frozen, end, now, hours);
+        assert_eq!((asked(0).from, asked(0).since), (frozen, end));
+        assert_eq!(asked(1), asked(0));
+        assert_eq!(asked(40).since, UnixTime(300_000 - 144_000));
+        assert_eq!(asked(80).from, UnixTime(300_000 - 288_000));
+        let just_over = Span::new(frozen, now, now, 0);
+        assert_eq!(just_over.since, UnixTime(300_000 - 3600));
+        // Before the window's end the old CA may still be used.
+        let text = accepted("2026-11-21T23:59:00Z", NEW)
+            + &accepted("2026-11-22T02:00:00Z", OLD)
+            + &accepted("2026-11-22T04:10:00Z", NEW)
+            + &accepted("2026-11-22T05:55:00Z", NEW);
+        let span = Span {
+            since: at("2026-11-22T04:00:00Z"),
+            ..span()
+        };
+        let seen = read_log(Cursor::new(text), OLD, span).unwrap();
+        assert_eq!(log("log", &seen, span).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn no_log_is_no_proof_unless_that_is_said() {
+        let (span, end) = (span(), at("2026-11-22T00:00:00Z"));
+        let words = |waived| report(end, span, &[], waived).checks()[1].to_string();
+        assert!(words(false).starts_with("WARN drain_sshd_log reason=no_log_given"));
+        assert!(
+            words(true).ends_with(super::super::history::WAIVED),
+            "{}",
+            words(true)
+        );
     }
 
     fn reason(check: &Check) -> &str {
@@ -301,6 +373,13 @@ mod tests {
                     + &line("2026-11-22T05:55:00Z"),
                 "gap",
             ),
+            (
+                line("2026-11-21T23:59:00Z").replace("Accepted", "Closed")
+                    + &line("[none]")
+                    + &line("2026-11-22T03:00:00Z").replace("Accepted", "Closed")
+                    + &line("2026-11-22T05:55:00Z").replace("Accepted", "Closed"),
+                "no_other_certificate_login",
+            ),
             ("Accepted publickey for x\n".to_owned(), "no_moments"),
             (String::new(), "no_moments"),
         ];
@@ -337,13 +416,12 @@ mod tests {
     fn a_line_without_end_does_not_fill_memory_and_what_follows_is_read() {
         let long = "x".repeat(200_000) + " Accepted \n";
         let text = long + &accepted("2026-11-22T05:00:00Z", OLD);
-        let seen = read_log(
-            Cursor::new(text),
-            OLD,
-            UnixTime(0),
-            at("2026-11-22T06:00:00Z"),
-        )
-        .unwrap();
+        let all = Span {
+            from: UnixTime(0),
+            since: UnixTime(0),
+            ..span()
+        };
+        let seen = read_log(Cursor::new(text), OLD, all).unwrap();
         assert_eq!((seen.lines, seen.old_accepted), (2, 1));
     }
 }

@@ -7,7 +7,10 @@ use super::Verb;
 use crate::certificate::UnixTime;
 use crate::journal::{ChainError, Kind, Outcome, Record, read_records};
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
+
+/// The end of a check's words that an operator left out in so many words.
+pub const WAIVED: &str = "reason=waived";
 
 /// The steps of one plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,8 +33,12 @@ pub struct RecordedStep {
     pub outcome: Outcome,
     /// Who did it.
     pub operator: String,
+    /// What it was done to.
+    pub target: Option<String>,
     /// Whether every check of it held, none was left out, and none was in doubt.
     pub without_doubt: bool,
+    /// The same, but for what the operator left out in so many words.
+    pub settled: bool,
 }
 
 impl fmt::Display for RecordedStep {
@@ -51,13 +58,16 @@ impl fmt::Display for RecordedStep {
 }
 
 impl History {
-    /// Reads what the journal holds of the plan with this digest, and of the CA with this fingerprint.
+    /// Reads what the journals hold, oldest first, of the plan with this digest, and of the CA with this
+    /// fingerprint.
     ///
     /// # Errors
-    /// If the journal cannot be read.
-    pub fn read(journal: &Path, digest: &str, old_ca: &str) -> Result<Self, ChainError> {
+    /// If a journal cannot be read.
+    pub fn read(journals: &[PathBuf], digest: &str, old_ca: &str) -> Result<Self, ChainError> {
         let mut found = Self::default();
-        read_records(journal, |record| found.take(&record, digest, old_ca))?;
+        for journal in journals {
+            read_records(journal, |record| found.take(&record, digest, old_ca))?;
+        }
         Ok(found)
     }
 
@@ -78,20 +88,22 @@ impl History {
         else {
             return;
         };
+        let words = || facts.checks.iter().flat_map(|checks| checks.values());
         let doubt = |word: &String| {
-            word.starts_with("WARN") || word.starts_with("SKIP") || word.starts_with("FAIL")
+            ["WARN", "SKIP", "FAIL"]
+                .iter()
+                .any(|one| word.starts_with(one))
         };
+        let waived = |word: &String| word.starts_with("SKIP") && word.ends_with(WAIVED);
         self.steps.push(RecordedStep {
             seq: record.seq,
             at: UnixTime::parse(&record.at).unwrap_or(UnixTime(0)),
             verb: cutover.verb.clone(),
             outcome: record.entry.outcome,
             operator: cutover.operator.clone(),
-            without_doubt: !facts
-                .checks
-                .iter()
-                .flat_map(|checks| checks.values())
-                .any(doubt),
+            target: cutover.target.clone(),
+            without_doubt: !words().any(doubt),
+            settled: !words().any(|word| doubt(word) && !waived(word)),
         });
     }
 
@@ -140,19 +152,26 @@ impl History {
             .filter(|one| one.outcome == Outcome::Intended)
     }
 
-    /// The record that shows the old CA drained, if it is newer than the last freeze.
-    pub fn drain(&self) -> Option<&RecordedStep> {
+    /// The record that shows the old CA drained since it was frozen. A check in doubt shows nothing, and
+    /// neither does a record before a later freeze, switch or rollback, even one that was cut short.
+    pub fn drain(&self, frozen: Option<UnixTime>) -> Option<&RecordedStep> {
         let drained = self.passed(Verb::Drain.as_str())?;
-        let after = |verb: Verb| {
-            self.passed(verb.as_str())
-                .is_none_or(|one| one.seq < drained.seq)
+        let voids = |one: &RecordedStep| {
+            let verbs = [Verb::Freeze, Verb::Switch, Verb::Rollback].map(Verb::as_str);
+            one.seq > drained.seq
+                && one.outcome != Outcome::Denied
+                && verbs.contains(&one.verb.as_str())
         };
-        (after(Verb::Freeze) && after(Verb::Switch) && after(Verb::Rollback)).then_some(drained)
+        let since_freeze = frozen.is_some_and(|frozen| frozen <= drained.at);
+        let stands = drained.settled && since_freeze && !self.steps.iter().any(voids);
+        stands.then_some(drained)
     }
 
-    /// Whether the old CA is drained.
-    pub fn drained(&self) -> bool {
-        self.drain().is_some()
+    /// Whether a verb began, whatever came of it.
+    pub fn began(&self, verb: Verb) -> bool {
+        self.steps
+            .iter()
+            .any(|one| one.verb == verb.as_str() && one.outcome != Outcome::Denied)
     }
 
     /// The last time the old CA's signer was used or destroyed, and so surely seen.
@@ -164,13 +183,17 @@ impl History {
         self.steps.iter().rev().find(seen)
     }
 
-    /// Somebody who rehearsed the way back and was not the one who switched last.
-    pub fn rehearsal(&self) -> Option<&RecordedStep> {
+    /// The last time somebody turned the pointer back who was not the one who switched last. `pointer` is
+    /// what a rollback turns at its end; whatever it does before shows no way back.
+    pub fn rehearsal(&self, pointer: &str) -> Option<&RecordedStep> {
         let switched = self.passed(Verb::Switch.as_str())?;
-        self.steps.iter().rev().find(|one| {
+        let ended = |one: &&RecordedStep| {
             one.verb == Verb::Rollback.as_str()
-                && one.outcome == Outcome::Done
+                && one.target.as_deref() == Some(pointer)
                 && one.operator != switched.operator
-        })
+                && matches!(one.outcome, Outcome::Done | Outcome::Failed)
+        };
+        let last = self.steps.iter().rev().find(ended);
+        last.filter(|one| one.outcome == Outcome::Done)
     }
 }

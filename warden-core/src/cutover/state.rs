@@ -164,7 +164,7 @@ impl Observed {
             }
             Pointer::New if !plan.same_key && !old_anywhere => State::NewOnly,
             Pointer::New if self.frozen.is_none() => State::Switched,
-            Pointer::New if self.history.drained() => State::Drained,
+            Pointer::New if self.history.drain(self.frozen).is_some() => State::Drained,
             Pointer::New => State::Frozen,
         }
     }
@@ -181,9 +181,15 @@ impl Observed {
         matches!(self.new_signer, Seen::Present | Seen::Unknown(_))
     }
 
+    /// A key file that is not where it was is no proof that the key is nowhere, unless a retirement
+    /// began. What an engine serves no more is gone.
     fn old_is_gone(&self) -> bool {
+        let in_an_engine = self
+            .plan
+            .as_ref()
+            .is_some_and(|plan| plan.old.engine.is_some());
         match self.old_signer {
-            Seen::Gone => true,
+            Seen::Gone => in_an_engine || self.history.began(Verb::Retire),
             Seen::Unknown(_) => self.history.passed("retire").is_some(),
             Seen::Present | Seen::Another(_) => false,
         }
@@ -468,10 +474,21 @@ mod tests {
             ),
             (observed(New, &[NEW, NEW]), State::NewOnly),
             (
+                // A key that was moved away is not destroyed.
                 Observed {
                     old_signer: Seen::Gone,
                     ..observed(New, &[NEW])
                 },
+                State::NewOnly,
+            ),
+            (
+                drained(
+                    Observed {
+                        old_signer: Seen::Gone,
+                        ..observed(New, &[NEW])
+                    },
+                    &[("retire", Outcome::Intended)],
+                ),
                 State::Retired,
             ),
             (
@@ -565,19 +582,27 @@ mod tests {
 
     #[test]
     fn a_rehearsal_is_by_somebody_else_than_who_switched() {
-        let with = |operators: [&str; 3]| {
+        let with = |operators: [&str; 3], back: Outcome, target: &str| {
             let mut history = History::default();
             for (seq, (verb, operator)) in
                 (1..).zip(["switch", "rollback", "switch"].into_iter().zip(operators))
             {
-                let mut one = record(seq, verb, Outcome::Done, &plan());
-                one.entry.facts.cutover.as_mut().unwrap().operator = operator.to_owned();
+                let mut one = record(seq, verb, back, &plan());
+                let facts = one.entry.facts.cutover.as_mut().unwrap();
+                facts.operator = operator.to_owned();
+                facts.target = Some(target.to_owned());
+                if verb == "switch" {
+                    one.entry.outcome = Outcome::Done;
+                }
                 history.take(&one, &plan().digest(), "");
             }
-            history.rehearsal().is_some()
+            history.rehearsal("/warden.toml").is_some()
         };
-        assert!(with(["ada", "bob", "ada"]));
-        assert!(!with(["ada", "ada", "ada"]));
-        assert!(!with(["ada", "bob", "bob"]));
+        let (done, pointer) = (Outcome::Done, "/warden.toml");
+        assert!(with(["ada", "bob", "ada"], done, pointer));
+        assert!(!with(["ada", "ada", "ada"], done, pointer));
+        assert!(!with(["ada", "bob", "bob"], done, pointer));
+        assert!(!with(["ada", "bob", "ada"], Outcome::Failed, pointer));
+        assert!(!with(["ada", "bob", "ada"], done, "/state/frozen.json"));
     }
 }

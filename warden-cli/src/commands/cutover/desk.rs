@@ -21,7 +21,7 @@ use warden_core::failure::{Class, Failure};
 use warden_core::file::{self, Links};
 use warden_core::inventory::ActorName;
 use warden_core::issue::Issuer;
-use warden_core::journal::FileJournal;
+use warden_core::journal::{FileJournal, verify};
 use warden_core::revocation;
 use warden_core::sign::SigningBackend;
 
@@ -31,6 +31,10 @@ pub(super) struct PlanFile {
     /// The plan [default: cutover.toml in the state directory]
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+
+    /// An older journal that was rotated away, oldest first; may be repeated
+    #[arg(long, value_name = "FILE")]
+    older: Vec<PathBuf>,
 }
 
 impl PlanFile {
@@ -38,6 +42,12 @@ impl PlanFile {
         self.plan
             .clone()
             .unwrap_or_else(|| setup.state_dir.join("cutover.toml"))
+    }
+
+    /// The journals, oldest first.
+    pub(super) fn journals(&self, setup: &Setup) -> Vec<PathBuf> {
+        let current = FileJournal::path_in(&setup.state_dir);
+        self.older.iter().cloned().chain([current]).collect()
     }
 }
 
@@ -74,13 +84,18 @@ pub(super) struct Desk {
     pub(super) plan: Plan,
     pub(super) observed: Observed,
     journal: FileJournal,
+    journals: Vec<PathBuf>,
     operator: String,
     second_operator: Option<String>,
     host: String,
 }
 
 /// What is observed of a plan, and of none.
-pub(super) fn observe(setup: &Setup, plan: Option<Plan>) -> Result<Observed, CliError> {
+pub(super) fn observe(
+    setup: &Setup,
+    plan: Option<Plan>,
+    journals: &[PathBuf],
+) -> Result<Observed, CliError> {
     let Some(plan) = plan else {
         return Ok(Observed {
             plan: None,
@@ -123,14 +138,13 @@ pub(super) fn observe(setup: &Setup, plan: Option<Plan>) -> Result<Observed, Cli
         })
     };
     let frozen = FrozenCas::read(&setup.state_dir)?;
-    let journal = FileJournal::path_in(&setup.state_dir);
     Ok(Observed {
         trust: observe::trust_files(&plan.trust_files, old.fingerprint(), new.fingerprint()),
         pointer,
         frozen: frozen.since(&plan.old.config.backend, &plan.old.ca_fingerprint),
         old_signer: seen(&plan.old)?,
         new_signer: seen(&plan.new)?,
-        history: History::read(&journal, &plan.digest(), &plan.old.ca_fingerprint)?,
+        history: History::read(journals, &plan.digest(), &plan.old.ca_fingerprint)?,
         plan: Some(plan),
     })
 }
@@ -162,7 +176,8 @@ impl Desk {
                     .hint(format!("warden --config {}", plan.config.display())),
             );
         }
-        let observed = observe(&setup, Some(plan.clone()))?;
+        let journals = approval.plan.journals(&setup);
+        let observed = observe(&setup, Some(plan.clone()), &journals)?;
         let host = file::read_text(Path::new("/proc/sys/kernel/hostname"), 256, Links::Refuse)
             .map_or_else(|_| "unknown".to_owned(), |name| name.trim().to_owned());
         Ok(Self {
@@ -170,6 +185,7 @@ impl Desk {
             plan,
             observed,
             journal,
+            journals,
             operator,
             second_operator,
             host,
@@ -222,6 +238,12 @@ impl Desk {
         Ok(self.observed.admits(verb)?)
     }
 
+    /// That nobody changed the records this rests on.
+    pub(super) fn record_holds(&self) -> Result<(), CliError> {
+        verify(&self.journals, None, None)?;
+        Ok(())
+    }
+
     /// One change: intent, act, result.
     pub(super) fn change<E: Failure + 'static>(
         &self,
@@ -265,7 +287,7 @@ impl Desk {
     /// What was done, and the state that is observed afterwards.
     pub(super) fn done(&self, verb: Verb, lines: &[String]) -> Result<Report, CliError> {
         let setup = Setup::load(Some(&self.setup.config_path))?;
-        let now = observe(&setup, Some(self.plan.clone()))?;
+        let now = observe(&setup, Some(self.plan.clone()), &self.journals)?;
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let text = format!("{text}state: {}\nnext: {}\n", now.state(), now.next());
         let json = json!({"verb": verb.as_str(), "applied": true, "done": lines, "state": now.state().as_str(), "next": now.next()});
@@ -330,16 +352,21 @@ impl Desk {
 
 /// What checks found, for a record.
 pub(super) fn words(checks: &check::Report) -> BTreeMap<String, String> {
-    let word = |one: &check::Check| {
+    let mut words = BTreeMap::new();
+    for one in checks.checks() {
         let line = one.to_string();
         let (verdict, rest) = line.split_once(' ').unwrap_or((line.as_str(), ""));
         let facts = rest.split_once(' ').map_or("", |(_, facts)| facts);
-        (
-            one.code.to_owned(),
-            format!("{verdict} {facts}").trim_end().to_owned(),
-        )
-    };
-    checks.checks().iter().map(word).collect()
+        // Several of one code, such as one for each log, are kept apart.
+        let taken = |code: &String| words.contains_key(code);
+        let numbered = (2..).map(|number: u32| format!("{}_{number}", one.code));
+        let code = std::iter::once(one.code.to_owned())
+            .chain(numbered)
+            .find(|code| !taken(code));
+        let text = format!("{verdict} {facts}").trim_end().to_owned();
+        words.extend(code.map(|code| (code, text)));
+    }
+    words
 }
 
 /// An error whose earlier steps stand.

@@ -7,13 +7,13 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use warden_core::cutover::Verb;
-use warden_core::cutover::drain::{ends, read_log, report};
+use warden_core::cutover::drain::{Span, ends, read_log, report};
 use warden_core::failure::Class;
 
 /// Show that no certificate of the old CA is in use any more; with --apply, put it on record
 ///
 /// Until the window has ended it says when it will. A login by a certificate of the old CA in a log is
-/// a failure; a log that shows too little is a warning, and no proof.
+/// a failure. No log, or one that shows too little, is no proof, and nothing goes on from there.
 #[derive(Args)]
 pub(crate) struct Drain {
     #[command(flatten)]
@@ -23,9 +23,14 @@ pub(crate) struct Drain {
     #[arg(long = "sshd-log", value_name = "FILE")]
     logs: Vec<PathBuf>,
 
-    /// For how many hours before now no such login may be there [default: since the window ended, at least 1]
-    #[arg(long, value_name = "HOURS")]
-    quiet_hours: Option<u32>,
+    /// For at least how many hours before now no such login may be there; never less than since the
+    /// window ended, or 1
+    #[arg(long, value_name = "HOURS", default_value_t = 1)]
+    quiet_hours: u32,
+
+    /// Go on without any log; it is recorded, and `retire` will not take it
+    #[arg(long, conflicts_with = "logs")]
+    without_logs: bool,
 }
 
 impl Drain {
@@ -47,10 +52,7 @@ impl Drain {
             desk.plan.window_seconds,
             desk.observed.history.last_expiry_of_old,
         );
-        let since = match self.quiet_hours {
-            Some(hours) => now.minus(u64::from(hours) * 3600),
-            None => end.min(now.minus(3600)),
-        };
+        let span = Span::new(frozen, end, now, self.quiet_hours);
         let mut logs = Vec::new();
         for path in &self.logs {
             let unreadable = |error: std::io::Error| {
@@ -62,17 +64,17 @@ impl Drain {
                 .cause(error.to_string())
             };
             let file = BufReader::with_capacity(256 * 1024, File::open(path).map_err(unreadable)?);
-            let seen =
-                read_log(file, &desk.plan.old.ca_fingerprint, since, now).map_err(unreadable)?;
+            let seen = read_log(file, &desk.plan.old.ca_fingerprint, span).map_err(unreadable)?;
             logs.push((path.display().to_string(), seen));
         }
-        let checks = report(end, since, now, &logs);
+        let checks = report(end, span, &logs, self.without_logs);
+        let settled = checks.ready() && checks.without_warnings();
         if self.approval.apply {
             let permit = desk.permit(verb, None, &self.approval)?;
             desk.scribe().shown(
                 permit.verb().as_str(),
                 desk.state(),
-                checks.ready(),
+                settled,
                 words(&checks),
             )?;
         }
@@ -81,6 +83,13 @@ impl Drain {
             "not_drained",
             "certificates of the old CA may still be in use",
         )?;
+        if !settled {
+            let message =
+                "what there is does not prove that no certificate of the old CA is in use";
+            return Err(CliError::new(Class::Failed, "not_drained", message)
+                .hint("give a log of every host with --sshd-log that reaches back to the freeze, or say --without-logs")
+                .with_report(shown));
+        }
         if self.approval.apply {
             let done = desk.done(verb, &[])?;
             shown.text += &done.text;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use warden_core::cutover::plan::Plan;
 use warden_core::failure::Class;
 use warden_core::file::{self, FileError};
-use warden_core::journal::{FileJournal, Kind, Outcome, Record, read_head, read_records, verify};
+use warden_core::journal::{Kind, Outcome, Record, read_head, read_records, verify};
 use warden_core::sign::local::CaKeyFile;
 use warden_core::sign::sshsig::{self, Namespace};
 
@@ -54,7 +54,7 @@ impl Evidence {
         | EvidenceCommand::Verify(file)
         | EvidenceCommand::Export(Export { plan: file, .. })) = &self.command;
         let plan = Plan::read(&file.path(&setup))?;
-        let journal = FileJournal::path_in(&setup.state_dir);
+        let journals = file.journals(&setup);
         let mut records = Vec::new();
         let ours = |record: &Record| {
             record.entry.kind == Kind::Cutover
@@ -65,16 +65,18 @@ impl Evidence {
                     .as_ref()
                     .is_some_and(|facts| facts.plan_digest == plan.digest())
         };
-        read_records(&journal, |record| {
-            if ours(&record) {
-                records.push(record);
-            }
-        })?;
+        for journal in &journals {
+            read_records(journal, |record| {
+                if ours(&record) {
+                    records.push(record);
+                }
+            })?;
+        }
         let shown = show(&records);
         match self.command {
             EvidenceCommand::Show(_) => Ok(shown),
             EvidenceCommand::Verify(_) => {
-                verify(&[journal], None, None)?;
+                verify(&journals, None, None)?;
                 complete(&records)?;
                 let text = format!(
                     "{} records of plan {}: the chain holds, every step has its result\n",
@@ -88,7 +90,7 @@ impl Evidence {
                 })
             }
             EvidenceCommand::Export(export) => {
-                verify(&[journal], None, None)?;
+                verify(&journals, None, None)?;
                 let head = read_head(&setup.state_dir)?
                     .map(|head| head.to_string())
                     .unwrap_or_default();

@@ -106,7 +106,7 @@ impl PlanArgs {
                 ..Report::default()
             });
         }
-        observe(&setup, before)?.admits(Verb::Plan)?;
+        observe(&setup, before, &self.approval.plan.journals(&setup))?.admits(Verb::Plan)?;
         let gates: BTreeMap<_, _> = Gate::ALL
             .iter()
             .map(|gate| (gate.as_str(), plan.phrase(*gate)))

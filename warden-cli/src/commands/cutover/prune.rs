@@ -31,6 +31,7 @@ impl Prune {
             return Ok(desk.unchanged(verb));
         }
         unprotected(&desk)?;
+        desk.record_holds()?;
         let (old, new) = (desk.plan.old.key()?, desk.plan.new.key()?);
         let holding = desk.files_where(|one| one.holds.as_ref().map_or(true, |holds| holds.old));
         let revoked = desk

@@ -48,6 +48,7 @@ impl Retire {
             return Ok(desk.unchanged(verb));
         }
         unprotected(&desk)?;
+        desk.record_holds()?;
         let proofs = proofs(&desk);
         if !proofs.ready() {
             let shown = Report {
@@ -133,7 +134,7 @@ fn proofs(desk: &Desk) -> check::Report {
         ));
         return report;
     }
-    match history.drain() {
+    match history.drain(desk.observed.frozen) {
         _ if plan.same_key => report.push(Check::skip("drained", "same_key")),
         None => report.push(
             Check::fail("drained")
@@ -146,7 +147,7 @@ fn proofs(desk: &Desk) -> check::Report {
                 .with("without_doubt", step.without_doubt),
         ),
     }
-    match history.rehearsal() {
+    match history.rehearsal(&plan.config.display().to_string()) {
         None => report.push(
             Check::fail("rehearsed")
                 .with("want", "a-rollback-by-somebody-who-did-not-switch")

@@ -18,7 +18,8 @@ pub(crate) struct Status {
 impl Status {
     pub(super) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
         let setup = Setup::load(config)?;
-        let observed = observe(&setup, plan_if_any(&self.plan.path(&setup))?)?;
+        let plan = plan_if_any(&self.plan.path(&setup))?;
+        let observed = observe(&setup, plan, &self.plan.journals(&setup))?;
         let (state, evidence) = (observed.state(), observed.evidence(now()));
         let mut text = format!("state: {state}\n");
         for (what, found) in &evidence {

@@ -30,6 +30,7 @@ pub mod pointer;
 pub mod preflight;
 pub mod state;
 pub mod step;
+pub mod trial;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

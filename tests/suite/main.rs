@@ -25,4 +25,5 @@ mod preflight;
 mod registry;
 mod remote;
 mod setup;
+mod sunset;
 mod transcripts;

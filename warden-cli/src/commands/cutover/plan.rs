@@ -349,8 +349,9 @@ fn window(setup: &Setup, roles: &[Role]) -> Result<(u64, String), CliError> {
         return Ok((
             seconds,
             format!(
-                "{} h of role {}: {why}; and {skew} s for clocks",
-                longest.longest / 3600,
+                "{} of role {}: {why}; and {skew} s for clocks",
+                Ttl::from_seconds(longest.longest)
+                    .map_or_else(|| format!("{} s", longest.longest), |ttl| ttl.to_string()),
                 longest.name
             ),
         ));

@@ -1,6 +1,7 @@
 //! The guide to the sunset, followed on one machine: an engine that signs, an sshd that trusts it, and
 //! a local CA that takes over from it.
 
+mod compromise;
 mod log;
 mod overlay;
 

@@ -5,7 +5,6 @@ mod engine;
 mod evidence;
 mod faults;
 mod gates;
-mod guide;
 mod prober;
 mod refusals;
 mod rehearsal;

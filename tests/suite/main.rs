@@ -26,4 +26,5 @@ mod preflight;
 mod registry;
 mod remote;
 mod setup;
+mod sunset;
 mod transcripts;

@@ -30,6 +30,7 @@ pub mod pointer;
 pub mod preflight;
 pub mod state;
 pub mod step;
+pub mod trial;
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -158,7 +159,8 @@ pub const RULES: [Rule; 8] = {
         Rule {
             verb: Verb::Freeze,
             gate: Some(Gate::Freeze),
-            from: &[Switched],
+            // A compromised CA may have been pruned before; who lost the list of frozen CAs does it again.
+            from: &[Switched, NewOnly],
             from_compromised: &[],
             to: Frozen,
             does: "has warden refuse to sign with the old CA",

@@ -40,6 +40,10 @@ pub struct Engine {
     pub next_token: String,
     /// The last serial.
     pub serial: u64,
+    /// The id of the CA; without one the server knows no issuers.
+    pub issuer: Option<String>,
+    /// Whether the CA was deleted.
+    pub deleted: bool,
 }
 
 impl Engine {
@@ -54,6 +58,8 @@ impl Engine {
             jwts: BTreeSet::new(),
             next_token: "s.MadeByLogin0000000000".to_owned(),
             serial: 0xfedc_ba98_7654_3210,
+            issuer: None,
+            deleted: false,
         }
     }
 
@@ -99,8 +105,17 @@ impl Engine {
                     }),
                 );
             }
+            ("GET", "ssh/public_key") if self.deleted => {
+                return Answer::errors(400, &["no default issuer currently configured"]);
+            }
             ("GET", "ssh/public_key") => {
                 return Answer::text(200, self.ca_line()).header("Content-Type", "text/plain");
+            }
+            ("GET", path) if self.is_of_issuer(path, "/public_key") => {
+                return match self.deleted {
+                    false => Answer::text(200, self.ca_line()),
+                    true => Answer::errors(404, &["unable to find issuer for reference"]),
+                };
             }
             ("POST" | "PUT", "auth/approle/login") => return self.approle(&request.json()),
             ("POST" | "PUT", "auth/jwt/login") => return self.jwt(&request.json()),
@@ -169,6 +184,13 @@ impl Engine {
                     None => Answer::errors(404, &[]),
                 }
             }
+            ("GET", "ssh/config/issuers") if self.issuer.is_some() => {
+                Answer::data(&json!({"default": self.issuer}))
+            }
+            ("DELETE", path) if self.is_of_issuer(path, "") => {
+                self.deleted = true;
+                Answer::text(204, "")
+            }
             (_, path) if path.starts_with("ssh/") => {
                 Answer::errors(405, &["unsupported operation"])
             }
@@ -211,6 +233,11 @@ impl Engine {
             })),
             None => Answer::errors(400, &["wrapping token is not valid or does not exist"]),
         }
+    }
+
+    fn is_of_issuer(&self, path: &str, rest: &str) -> bool {
+        let of = |id: &String| path == format!("ssh/issuer/{id}{rest}");
+        self.issuer.as_ref().is_some_and(of)
     }
 
     fn sign(

@@ -66,7 +66,7 @@ pub struct Plan {
     pub same_key: bool,
     /// How long after the freeze a certificate of the old CA may still be valid, in seconds.
     pub window_seconds: u64,
-    /// The same as hours, and what says so.
+    /// The same in words, and what says so.
     pub window: String,
     /// How old a smoke test may be when the signer is switched, in seconds.
     pub smoke_max_age_seconds: u64,

@@ -268,6 +268,7 @@ impl Observed {
             }
             State::Frozen => "warden cutover drain",
             State::Drained => "warden cutover prune",
+            State::NewOnly if self.frozen.is_none() => "warden cutover freeze",
             State::NewOnly => "warden cutover retire",
             State::Retired => "warden cutover evidence export",
             State::Unclear => "mend what the evidence shows, then `warden cutover status`",

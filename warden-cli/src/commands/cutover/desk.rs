@@ -276,6 +276,9 @@ impl Desk {
                 command += &format!(" --plan-id {}", self.plan.id());
             }
         }
+        if let Some(second) = &self.second_operator {
+            command += &format!(" --second-operator {second}");
+        }
         text += &format!("to do it: {command}\n");
         Report {
             text,

@@ -116,7 +116,11 @@ fn show(records: &[Record]) -> Report {
             "{} {} {} {outcome} from {} by {}",
             record.seq, record.at, facts.verb, facts.phase_from, facts.operator
         );
-        for (name, value) in [("on", &facts.target), ("sha256 now", &facts.sha256_after)] {
+        for (name, value) in [
+            ("with", &facts.second_operator),
+            ("on", &facts.target),
+            ("sha256 now", &facts.sha256_after),
+        ] {
             if let Some(value) = value {
                 text += &format!(" {name} {value}");
             }

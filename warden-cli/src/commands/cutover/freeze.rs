@@ -27,7 +27,7 @@ impl Freeze {
             true => Some(desk.permit(verb, gate, &self.approval)?),
             false => None,
         };
-        if desk.admits(verb)? == Admission::Done {
+        if desk.admits(verb)? == Admission::Done || desk.observed.frozen.is_some() {
             return Ok(desk.unchanged(verb));
         }
         unprotected(&desk)?;

@@ -106,7 +106,8 @@ impl PlanArgs {
                 ..Report::default()
             });
         }
-        observe(&setup, before, &self.approval.plan.journals(&setup))?.admits(Verb::Plan)?;
+        let observed = observe(&setup, before, &self.approval.plan.journals(&setup))?;
+        observed.admits(Verb::Plan)?;
         let gates: BTreeMap<_, _> = Gate::ALL
             .iter()
             .map(|gate| (gate.as_str(), plan.phrase(*gate)))
@@ -117,7 +118,9 @@ impl PlanArgs {
                 vec!["nothing was written: this was a dry run; --apply writes it".to_owned()];
             return Ok(Report { text, json, notes });
         }
-        let desk = Desk::at(setup, plan, &self.approval)?;
+        let mut desk = Desk::at(setup, plan, &self.approval)?;
+        // What is on record is where this began, not where the plan leads.
+        desk.observed = observed;
         let permit = desk.permit(Verb::Plan, None, &self.approval)?;
         desk.change(&permit, path.display().to_string(), None, || {
             file::replace_regular(&path, 0o644, |file| file.write_all(text.as_bytes()))?;
@@ -349,8 +352,9 @@ fn window(setup: &Setup, roles: &[Role]) -> Result<(u64, String), CliError> {
         return Ok((
             seconds,
             format!(
-                "{} h of role {}: {why}; and {skew} s for clocks",
-                longest.longest / 3600,
+                "{} of role {}: {why}; and {skew} s for clocks",
+                Ttl::from_seconds(longest.longest)
+                    .map_or_else(|| format!("{} s", longest.longest), |ttl| ttl.to_string()),
                 longest.name
             ),
         ));

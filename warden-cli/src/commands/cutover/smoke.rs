@@ -8,19 +8,19 @@ use clap::Args;
 use login::{Target, Trial};
 use std::path::Path;
 use std::time::Duration;
-use warden_core::certificate::{PublicKey, Ttl};
+use warden_core::certificate::PublicKey;
 use warden_core::cutover::State;
 use warden_core::cutover::check::{self, Check};
 use warden_core::cutover::state::Seen;
+use warden_core::cutover::trial;
 use warden_core::failure::{Class, Failure};
 use warden_core::host::trust;
 use warden_core::issue::{Outcome, issue};
 use warden_core::journal::IssuedCertificate;
-use warden_core::request::CertificateRequest;
 use warden_core::sign::SigningBackend;
 use warden_core::sign::local::{foreign_ca, throwaway_pair};
 
-/// How long the certificates of a trial live, in seconds.
+/// How long the certificates of a trial live at most, in seconds.
 const TRIAL_SECONDS: u64 = 60;
 
 /// Have both CAs sign for a key in memory and see who is let in; the evidence is recorded
@@ -182,10 +182,7 @@ fn signed(
     seconds: u64,
     report: &mut check::Report,
 ) -> Result<Option<Box<IssuedCertificate>>, CliError> {
-    let mut request = CertificateRequest::new(desk.probe()?, key.clone());
-    if let Some(ttl) = Ttl::from_seconds(seconds) {
-        request = request.with_ttl(ttl);
-    }
+    let request = trial::request(&desk.probe()?, key.clone(), seconds, &desk.setup.inventory);
     let failed = |reason: &'static str| Check::fail(code).with("reason", reason);
     let (check, issued) = match desk.with_issuer(backend, |issuer| issue(request, issuer))? {
         Ok(Outcome::Issued(issued)) => {

@@ -5,19 +5,18 @@ use crate::error::CliError;
 use crate::output::Report;
 use clap::Args;
 use std::path::Path;
-use warden_core::certificate::Ttl;
 use warden_core::config::Backend;
 use warden_core::cutover::check::{self, Check};
-use warden_core::cutover::parity::{Expected, live};
+use warden_core::cutover::parity::{Expected, MAX_LIVE_SECONDS, live};
 use warden_core::cutover::plan::Signer;
 use warden_core::cutover::pointer;
 use warden_core::cutover::preflight::{OldCa, Owner, Preflight};
 use warden_core::cutover::state::{Admission, Seen};
 use warden_core::cutover::step::{Changed, with_causes};
+use warden_core::cutover::trial;
 use warden_core::cutover::{Gate, Verb};
 use warden_core::failure::{Class, Failure};
 use warden_core::issue::{Outcome, issue};
-use warden_core::request::CertificateRequest;
 use warden_core::sign::openbao::issuers::{Engine, issuer_id};
 
 /// Have the new CA sign
@@ -180,10 +179,8 @@ fn signs(desk: &Desk, to: &Signer) -> Result<(), String> {
     let sign = || -> Result<String, CliError> {
         let setup = Setup::load(Some(&desk.setup.config_path))?;
         let backend = setup.backend()?;
-        let mut request = CertificateRequest::new(desk.probe()?, key_nobody_has()?);
-        if let Some(ttl) = Ttl::from_seconds(60) {
-            request = request.with_ttl(ttl);
-        }
+        let (probe, key) = (desk.probe()?, key_nobody_has()?);
+        let request = trial::request(&probe, key, MAX_LIVE_SECONDS, &setup.inventory);
         match desk.with_issuer(&*backend, |issuer| issue(request, issuer))?? {
             Outcome::Issued(issued) => Ok(issued.signed().ca_fingerprint().to_string()),
             Outcome::Denied(denial, _) => Err((*denial).into()),

@@ -7,12 +7,12 @@
 //! - They live 60 s at most.
 
 use super::{Expected, Known, certificates};
-use crate::certificate::{Parsed, PublicKey, Ttl, UnixTime};
+use crate::certificate::{Parsed, PublicKey, UnixTime};
 use crate::cutover::check::{Check, Report};
+use crate::cutover::trial;
 use crate::failure::Failure;
 use crate::inventory::ActorName;
 use crate::issue::{Issuer, Outcome, issue};
-use crate::request::CertificateRequest;
 
 /// How long a certificate of a comparison lives at most, in seconds.
 pub const MAX_LIVE_SECONDS: u64 = 60;
@@ -46,10 +46,7 @@ fn signed(
     by: &Issuer<'_>,
     report: &mut Report,
 ) -> Option<(Parsed, (UnixTime, UnixTime))> {
-    let mut request = CertificateRequest::new(actor.clone(), key.clone());
-    if let Some(ttl) = Ttl::from_seconds(MAX_LIVE_SECONDS) {
-        request = request.with_ttl(ttl);
-    }
+    let request = trial::request(actor, key.clone(), MAX_LIVE_SECONDS, by.inventory);
     let asked = by.clock.now();
     let failed = |reason: &str| {
         Check::fail(code)

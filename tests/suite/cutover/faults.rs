@@ -86,6 +86,9 @@ fn at_every_call(
                 state == states[1] || !outcome.succeeded(),
                 "{said}\n{status}"
             );
+            // What is said to be taken back is taken back.
+            let undone = outcome.stderr.contains("(switch_undone)");
+            assert!(state == states[0] || !undone, "{said}\n{status}");
             if hit {
                 ends.faults += 1;
                 ends.statuses.insert(outcome.code.unwrap_or(-9));

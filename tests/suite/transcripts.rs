@@ -74,10 +74,10 @@ fn host_does_what_its_transcript_shows() {
 fn every_console_block_of_the_documents_does_what_it_shows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let guides = std::fs::read_dir(root.join("wiki/guides")).unwrap();
-    // The guide to OpenBao needs a server, and is run by the suite that has one.
+    // The guides that need a server are run by the suites that have one.
     let guides = guides
         .map(|entry| entry.unwrap().path())
-        .filter(|page| !page.ends_with("openbao.md"));
+        .filter(|page| !page.ends_with("openbao.md") && !page.ends_with("vault-sunset.md"));
     let pages: Vec<PathBuf> = guides.chain([root.join("README.md")]).collect();
     assert!(pages.len() > 3, "{pages:?}");
     for page in pages {

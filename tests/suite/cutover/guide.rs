@@ -9,8 +9,8 @@ use warden_tests::sandbox::Sandbox;
 use warden_tests::skipped;
 use warden_tests::sshd::Sshd;
 
-fn guides() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../wiki/guides")
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 #[test]
@@ -47,7 +47,11 @@ fn the_vault_sunset_works_as_written() {
             format!("{}@127.0.0.1:{}", account.name(), sshd.port()),
         ),
     ];
-    check_page_with(&guides().join("vault-sunset.md"), &sandbox, &variables);
+    check_page_with(
+        &root().join("wiki/guides/vault-sunset.md"),
+        &sandbox,
+        &variables,
+    );
     // Exactly the one principal, ever.
     let journal = std::fs::read_to_string(sandbox.join("state/journal.jsonl")).unwrap();
     let principals: Vec<_> = journal
@@ -66,7 +70,7 @@ fn the_vault_sunset_works_as_written() {
 
 #[test]
 fn the_overlay_is_opt_in_mounts_read_only_and_refuses_without_the_variable() {
-    let text = std::fs::read_to_string(guides().join("safe-session-local-ca.yaml")).unwrap();
+    let text = std::fs::read_to_string(root().join("contrib/safe-session-local-ca.yaml")).unwrap();
     let lines: Vec<_> = text
         .lines()
         .map(str::trim)

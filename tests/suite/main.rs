@@ -16,6 +16,7 @@ mod gate;
 mod grants;
 mod harness;
 mod hosts;
+mod interhub;
 mod interop;
 mod krl;
 mod logins;

@@ -9,7 +9,7 @@ use warden_tests::sandbox::Sandbox;
 use warden_tests::skipped;
 use warden_tests::sshd::Sshd;
 
-fn root() -> PathBuf {
+fn project() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -48,7 +48,7 @@ fn the_vault_sunset_works_as_written() {
         ),
     ];
     check_page_with(
-        &root().join("wiki/guides/vault-sunset.md"),
+        &project().join("wiki/guides/vault-sunset.md"),
         &sandbox,
         &variables,
     );
@@ -70,7 +70,8 @@ fn the_vault_sunset_works_as_written() {
 
 #[test]
 fn the_overlay_is_opt_in_mounts_read_only_and_refuses_without_the_variable() {
-    let text = std::fs::read_to_string(root().join("contrib/safe-session-local-ca.yaml")).unwrap();
+    let text =
+        std::fs::read_to_string(project().join("contrib/safe-session-local-ca.yaml")).unwrap();
     let lines: Vec<_> = text
         .lines()
         .map(str::trim)

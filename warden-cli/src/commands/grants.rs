@@ -64,7 +64,7 @@ impl Grants {
                 })?;
                 Ok(why(
                     known_actor(&fleet, actor)?,
-                    known_host(&fleet, host)?,
+                    known_host(&fleet, &host_name(host)?)?,
                     &account,
                     &fleet,
                     now,
@@ -72,7 +72,7 @@ impl Grants {
             }
             _ => {
                 let actor = self.actor.map(|name| known_actor(&fleet, &name));
-                let host = self.host.map(|name| known_host(&fleet, &name));
+                let host = self.host.map(|name| known_host(&fleet, &host_name(&name)?));
                 Ok(table(&fleet, actor.transpose()?, host.transpose()?, now))
             }
         }
@@ -94,20 +94,20 @@ fn known_actor<'a>(fleet: &'a Fleet, text: &str) -> Result<&'a Actor, CliError> 
     })
 }
 
-/// The host of that name, or why there is none.
-pub(crate) fn known_host<'a>(fleet: &'a Fleet, text: &str) -> Result<&'a Host, CliError> {
-    let name: HostName = text
-        .parse()
-        .map_err(|error: HostNameError| malformed("host_name_malformed", error.to_string()))?;
-    fleet.host(&name).ok_or_else(|| unknown_host(&name))
+/// The host of that name.
+pub(crate) fn known_host<'a>(fleet: &'a Fleet, name: &HostName) -> Result<&'a Host, CliError> {
+    fleet.host(name).ok_or_else(|| {
+        let message = format!("the inventory knows no host `{name}`");
+        CliError::new(Class::Refused, "unknown_host", message).hint(format!(
+            "hosts/{name}.toml in the inventory would be its file"
+        ))
+    })
 }
 
-/// The inventory does not know a host.
-pub(crate) fn unknown_host(name: &HostName) -> CliError {
-    let message = format!("the inventory knows no host `{name}`");
-    CliError::new(Class::Refused, "unknown_host", message).hint(format!(
-        "hosts/{name}.toml in the inventory would be its file"
-    ))
+/// A host's name.
+pub(crate) fn host_name(text: &str) -> Result<HostName, CliError> {
+    text.parse()
+        .map_err(|error: HostNameError| malformed("host_name_malformed", error.to_string()))
 }
 
 fn table(fleet: &Fleet, actor: Option<&Actor>, host: Option<&Host>, now: UnixTime) -> Report {

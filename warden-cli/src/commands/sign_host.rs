@@ -1,10 +1,10 @@
+use crate::commands::grants::host_name;
 use crate::commands::sign::Asked;
 use crate::error::CliError;
 use crate::output::{Output, Report};
 use clap::Args;
 use std::path::Path;
-use warden_core::failure::Class;
-use warden_core::inventory::{Holder, HostName, HostNameError};
+use warden_core::inventory::Holder;
 
 /// Sign a host's public key and print the host certificate
 ///
@@ -21,9 +21,7 @@ pub(crate) struct SignHost {
 
 impl SignHost {
     pub(crate) fn run(self, config: Option<&Path>, output: &Output) -> Result<Report, CliError> {
-        let host: HostName = self.host.parse().map_err(|error: HostNameError| {
-            CliError::new(Class::Malformed, "host_name_malformed", error.to_string())
-        })?;
+        let host = host_name(&self.host)?;
         self.asked.issue(&Holder::Host(host), config, output)
     }
 }

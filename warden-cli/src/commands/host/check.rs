@@ -1,4 +1,5 @@
-use super::sources::{Form, known};
+use super::sources::Form;
+use crate::commands::grants::known_host;
 use crate::environment::SystemClock;
 use crate::error::CliError;
 use crate::output::Report;
@@ -42,7 +43,7 @@ impl Check {
         let now = SystemClock.now();
         let Some(root) = &self.root else {
             let (_, fleet, name) = self.form.read_inventory(config)?;
-            let host = known(&fleet, &name)?;
+            let host = known_host(&fleet, &name)?;
             let mut findings = conflicts(&fleet, host, now);
             if let Some(path) = &self.principals {
                 findings.extend(listed(&read_list(path, host)?, host));

@@ -1,5 +1,7 @@
 //! What both commands need: the host, whose certificates it trusts, and how its files are to look.
 
+use crate::commands::grants::{host_name, known_host};
+use crate::commands::inventory::problems;
 use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::sshd::{Trial, Verdict};
@@ -13,10 +15,12 @@ use warden_core::failure::Class;
 use warden_core::file::{self, Links};
 use warden_core::host::ca_keys::{CaKeys, MAX_CA_KEYS_BYTES};
 use warden_core::host::check::{Finding, configuration};
+use warden_core::host::krl::Krl;
 use warden_core::host::render::{HostCertificate, Prefix, Rendering, SSHD_CONFIG, Sources};
 use warden_core::host::sshd_config::{MAIN, Tree};
-use warden_core::host::tree::{MAX_FILE_BYTES, TreeError, krl_version};
-use warden_core::inventory::{Fleet, Host, HostName, HostNameError, InventoryError};
+use warden_core::host::tree::{MAX_FILE_BYTES, TreeError};
+use warden_core::inventory::{Fleet, Host, HostName};
+use warden_core::revocation;
 
 /// The largest host certificate, in bytes.
 const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
@@ -67,6 +71,8 @@ pub(super) struct Material {
     user_cas: CaKeys,
     host_cas: Option<CaKeys>,
     krl: Option<Vec<u8>>,
+    /// How much is revoked in the state directory.
+    revoked: usize,
     host_certificate: Option<HostCertificate>,
     certificates_only: bool,
     addresses: Vec<String>,
@@ -89,8 +95,8 @@ impl Form {
     ) -> Result<(Setup, Fleet, HostName), CliError> {
         let name = host_name(&self.host)?;
         let setup = Setup::load(config)?;
-        let fleet = fleet(&setup)?;
-        known(&fleet, &name)?;
+        let fleet = setup.inventory.fleet().map_err(problems)?;
+        known_host(&fleet, &name)?;
         Ok((setup, fleet, name))
     }
 
@@ -99,7 +105,7 @@ impl Form {
         let prefix = Prefix::new(&self.prefix)?;
         let addresses = addresses(&self.from)?;
         let (setup, fleet, name) = self.read_inventory(config)?;
-        let host = known(&fleet, &name)?;
+        let host = known_host(&fleet, &name)?;
         let trust = setup.inventory.path().join("trust");
         let user_ca_file = match &self.ca {
             Some(named) => named.clone(),
@@ -142,6 +148,7 @@ impl Form {
             user_cas,
             host_cas,
             krl,
+            revoked: revocation::load(&setup.state_dir)?.items().count(),
             host_certificate,
             certificates_only: self.certificates_only,
             addresses,
@@ -152,7 +159,7 @@ impl Form {
 
 impl Material {
     pub(super) fn host(&self) -> Result<&Host, CliError> {
-        known(&self.fleet, &self.name)
+        known_host(&self.fleet, &self.name)
     }
 
     /// What the host's files are made of.
@@ -190,6 +197,12 @@ impl Material {
             notes: Vec::new(),
             json: json!({"asked": false}),
         };
+        if self.krl.is_none() && self.revoked > 0 {
+            proof.notes.push(format!(
+                "note: without --krl none of the {} things revoked here is refused by the host; `warden krl build --out FILE` makes the list",
+                self.revoked
+            ));
+        }
         match trial.ask(&accounts, &self.addresses)? {
             Verdict::NotAsked(why) => {
                 proof.notes.push(format!("note: no sshd was asked: {why}"));
@@ -216,12 +229,6 @@ impl Material {
     }
 }
 
-fn host_name(text: &str) -> Result<HostName, CliError> {
-    text.parse().map_err(|error: HostNameError| {
-        CliError::new(Class::Malformed, "host_name_malformed", error.to_string())
-    })
-}
-
 fn addresses(more: &[String]) -> Result<Vec<String>, CliError> {
     let mut all: Vec<_> = ADDRESSES.map(str::to_owned).into();
     for text in more {
@@ -233,32 +240,6 @@ fn addresses(more: &[String]) -> Result<Vec<String>, CliError> {
         all.push(address.to_string());
     }
     Ok(all)
-}
-
-fn fleet(setup: &Setup) -> Result<Fleet, CliError> {
-    setup.inventory.fleet().map_err(|error| match &error {
-        InventoryError::Problems(problems) => {
-            CliError::from_problems("inventory_malformed", problems)
-        }
-        _ => error.into(),
-    })
-}
-
-/// The host of a name.
-pub(super) fn known<'f>(fleet: &'f Fleet, name: &HostName) -> Result<&'f Host, CliError> {
-    fleet.host(name).ok_or_else(|| {
-        let message = format!("host `{name}` is not in the inventory");
-        let error = CliError::new(Class::Refused, "unknown_host", message);
-        let some: Vec<_> = fleet
-            .hosts()
-            .take(8)
-            .map(|host| host.name().as_str())
-            .collect();
-        match some.is_empty() {
-            true => error.hint(format!("inventory/hosts/{name}.toml would be its file")),
-            false => error.hint(format!("hosts are: {}", some.join(", "))),
-        }
-    })
 }
 
 /// The CA keys in a file, or nothing if there is none.
@@ -302,11 +283,11 @@ fn own_ca(setup: &Setup, looked_at: &Path, named: bool) -> Result<CaKeys, CliErr
 
 fn krl(path: &Path) -> Result<Vec<u8>, CliError> {
     let krl = file::read_bounded(path, MAX_FILE_BYTES, Links::Follow)?;
-    match krl_version(&krl) {
-        Some(_) => Ok(krl),
-        None => Err(TreeError::KrlMalformed {
+    Krl::parse(&krl).map_err(|error| {
+        let malformed = TreeError::KrlMalformed {
             path: path.to_owned(),
-        }
-        .into()),
-    }
+        };
+        CliError::from(malformed).cause(error.to_string())
+    })?;
+    Ok(krl)
 }

@@ -86,6 +86,9 @@ fn at_every_call(
                 state == states[1] || !outcome.succeeded(),
                 "{said}\n{status}"
             );
+            // What is said to be taken back is taken back.
+            let undone = outcome.stderr.contains("(switch_undone)");
+            assert!(state == states[0] || !undone, "{said}\n{status}");
             if hit {
                 ends.faults += 1;
                 ends.statuses.insert(outcome.code.unwrap_or(-9));
@@ -280,4 +283,52 @@ fn where_it_cannot_be_taken_back_either_that_is_said_and_people_still_log_in() {
         }
     }
     assert!(said > 0, "no fault fell there");
+}
+
+#[test]
+fn the_last_two_steps_survive_a_fault_at_each_call() {
+    let Some((site, args)) = ready() else { return };
+    let switch = args("switch");
+    site.warden(&words(&switch)).check();
+    site.cutover(&["rollback", "--apply", "--operator", "bob"])
+        .check();
+    site.warden(&words(&switch)).check();
+    site.warden(&words(&args("freeze"))).check();
+    std::thread::sleep(std::time::Duration::from_secs(63));
+    let new = warden_tests::keygen::fingerprint(&site.new.public_path());
+    let log: String = [7300, 5000, 2500, 1]
+        .iter()
+        .map(|ago| super::drain::accepted(*ago, &new))
+        .collect();
+    let log = site.sandbox().write("sshd.log", log, 0o600);
+    let drain = ["drain", "--apply", "--quiet-hours", "2", "--sshd-log"];
+    site.cutover(&[&drain[..], &[log.to_str().unwrap()]].concat())
+        .check();
+    let both = site.text(&site.trusted());
+    let trust_both = || {
+        std::fs::write(site.trusted(), &both).unwrap();
+        for entry in std::fs::read_dir(site.sshd.directory()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.to_string_lossy().contains("trusted.before-") {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    };
+    let keys = ["ca/old", "ca/old.pub"].map(|name| (name, std::fs::read(site.path(name)).unwrap()));
+    let put_keys_back = || {
+        for ((name, content), mode) in keys.iter().zip([0o600, 0o644]) {
+            site.write(name, content, mode);
+        }
+    };
+    let (prune, mut retire) = (args("prune"), args("retire"));
+    retire.extend(["--second-operator".to_owned(), "bob".to_owned()]);
+    for fault in ["error=EIO", "signal=KILL"] {
+        trust_both();
+        let states = ["drained", "new-only"];
+        at_every_call(&site, &words(&prune), fault, states, trust_both);
+        site.warden(&words(&prune)).check();
+        let states = ["new-only", "retired"];
+        at_every_call(&site, &words(&retire), fault, states, put_keys_back);
+    }
+    site.warden(&["audit", "verify"]).check();
 }

@@ -54,3 +54,45 @@ fn the_way_to_the_switch_and_back() {
     assert!(site.admits(&site.certificate("again")));
     site.cutover(&["evidence", "verify"]).check();
 }
+
+#[test]
+fn the_switch_looks_at_every_proof_anew() {
+    let Some(site) = Site::open() else { return };
+    site.plan(&["--smoke-max-age", "2s"]).check();
+    site.gated("bundle", &[]).check();
+    site.cutover(&["smoke"]).check();
+    std::thread::sleep(std::time::Duration::from_millis(3100));
+    let config = site.text(&site.config());
+    let refused = |line: &str| {
+        let refused = site.gated("switch", &[]);
+        assert_eq!(refused.code, Some(1), "{refused}");
+        assert!(refused.stderr.contains("(switch_not_ready)"), "{refused}");
+        let failed: Vec<_> = refused
+            .stdout
+            .lines()
+            .filter(|one| one.starts_with("FAIL"))
+            .collect();
+        assert!(
+            failed.len() == 1 && failed[0].starts_with(line),
+            "{line}: {refused}"
+        );
+        assert_eq!(site.text(&site.config()), config);
+    };
+    refused("FAIL smoke age=");
+    site.cutover(&["smoke"]).check();
+    // Nothing but the preflight minds a work tree of git around the key.
+    std::fs::create_dir(site.path("ca/.git")).unwrap();
+    refused("FAIL ca_key_git");
+    std::fs::remove_dir(site.path("ca/.git")).unwrap();
+    // Nothing but the parity minds an actor that may have no certificate of a minute.
+    site.cutover(&["smoke"]).check();
+    site.set_actor("disabled = true\n");
+    let refused = site.gated("switch", &[]);
+    assert!(
+        refused.stdout.contains("FAIL parity_old_signed"),
+        "{refused}"
+    );
+    assert_eq!(site.text(&site.config()), config);
+    site.set_actor("");
+    site.gated("switch", &[]).check();
+}

@@ -308,7 +308,7 @@ mod tests {
                 match fails {
                     true => Err(crate::sign::BackendError::new(
                         Class::Failed,
-                        "signing_failed",
+                        "backend_refused",
                         "no",
                     )),
                     false => Ok(Changed::default()),
@@ -343,7 +343,7 @@ mod tests {
             run(2, true),
             (
                 true,
-                Some((Class::Failed, "signing_failed")),
+                Some((Class::Failed, "backend_refused")),
                 vec![Outcome::Intended, Outcome::Failed]
             )
         );
@@ -351,7 +351,7 @@ mod tests {
             run(1, true),
             (
                 true,
-                Some((Class::Failed, "signing_failed")),
+                Some((Class::Failed, "backend_refused")),
                 vec![Outcome::Intended]
             )
         );

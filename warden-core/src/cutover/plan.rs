@@ -311,6 +311,12 @@ impl Plan {
                 "both signers have the same configuration, so nothing would change".to_owned(),
             );
         }
+        if self.same_key && self.old.config.backend == self.new.config.backend {
+            return refuse(
+                "`same_key`: both signers have one key at one backend, so the freeze would stop the new one too, and `retire` destroy it"
+                    .to_owned(),
+            );
+        }
         if self.trust_files.is_empty() || self.trust_files.iter().any(|path| !path.is_absolute()) {
             return refuse(
                 "`trust_files` names at least one file, each by its absolute path".to_owned(),
@@ -636,7 +642,7 @@ pub(crate) mod tests {
             },
             ..plan()
         };
-        let table: [(Plan, &str); 8] = [
+        let table: [(Plan, &str); 9] = [
             (
                 Plan {
                     format: 2,
@@ -645,6 +651,20 @@ pub(crate) mod tests {
                 "format",
             ),
             (same.clone(), "same_key"),
+            (
+                Plan {
+                    same_key: true,
+                    old: Signer {
+                        config: Pointer {
+                            ca_key: Some("ca/old".to_owned()),
+                            ..signer(1, "local").config
+                        },
+                        ..signer(1, "local")
+                    },
+                    ..same.clone()
+                },
+                "one key at one backend",
+            ),
             (
                 Plan {
                     trust_files: vec![],

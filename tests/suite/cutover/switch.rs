@@ -1,6 +1,17 @@
 //! What the switch rests on, what stands in its way, and what it must not disturb.
 
 use super::site::Site;
+use std::time::{Duration, Instant};
+use warden_tests::sandbox::warden_binary;
+
+/// A site at which the switch may begin.
+fn ready() -> Option<Site> {
+    let site = Site::open()?;
+    site.plan(&[]).check();
+    site.gated("bundle", &[]).check();
+    site.cutover(&["smoke"]).check();
+    Some(site)
+}
 
 #[test]
 fn one_key_at_one_backend_is_no_other_ca() {
@@ -26,4 +37,85 @@ fn one_key_at_one_backend_is_no_other_ca() {
         );
     }
     site.expect_state("standby");
+}
+
+#[test]
+fn an_edit_meanwhile_is_kept_and_no_other_step_begins_meanwhile() {
+    if !super::faults::strace() {
+        return;
+    }
+    let Some(site) = ready() else { return };
+    let phrase = format!("{}-switch-approved", site.plan_id());
+    let records = site.journal().lines().count();
+    // Slow wherever something is made durable.
+    let slow = site.sandbox().program("strace").args([
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        "trace=fdatasync",
+        "-e",
+        "inject=fdatasync:delay_enter=1500000",
+    ]);
+    let slow = slow
+        .arg(warden_binary())
+        .arg("--config")
+        .arg(site.config())
+        .env("WARDEN_OPERATOR", "ada")
+        .args(["cutover", "switch", "--apply", "--confirm", &phrase])
+        .start();
+    let began = Instant::now();
+    let intended = |line: &str| line.contains("intended") && line.contains("\"verb\":\"switch\"");
+    while !site.journal().lines().skip(records).any(intended) {
+        assert!(began.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let edited = format!("{}# somebody's note\n", site.text(&site.config()));
+    std::fs::write(site.config(), &edited).unwrap();
+    let busy = site.cutover(&["rollback", "--apply"]);
+    assert!(
+        busy.code == Some(1) && busy.stderr.contains("(cutover_busy)"),
+        "{busy}"
+    );
+    site.cutover(&["status"]).check();
+    let refused = slow.finish(Duration::from_secs(60)).unwrap();
+    assert!(
+        refused.code == Some(1) && refused.stderr.contains("(config_changed_meanwhile)"),
+        "{refused}"
+    );
+    assert_eq!(site.text(&site.config()), edited);
+    site.expect_state("dual-trust");
+    site.gated("switch", &[]).check();
+    assert!(site.text(&site.config()).ends_with("# somebody's note\n"));
+}
+
+#[test]
+fn a_ca_that_was_frozen_once_signs_again_only_where_that_is_said() {
+    let Some(site) = ready() else { return };
+    site.gated("switch", &[]).check();
+    site.gated("freeze", &[]).check();
+    // The way back as a cutover of its own.
+    std::fs::remove_file(site.path("state/cutover.toml")).unwrap();
+    let trusted = site.trusted().display().to_string();
+    let plan = ["plan", "--ca-key", "ca/old", "--owner", "o", "--apply"];
+    site.cutover(&[&plan[..], &["--trust-file", &trusted]].concat())
+        .check();
+    site.expect_state("dual-trust");
+    site.cutover(&["smoke"]).check();
+    let config = site.text(&site.config());
+    let refused = site.gated("switch", &[]);
+    assert!(
+        refused.code == Some(1)
+            && refused.stderr.contains("(switch_not_ready)")
+            && refused.stdout.contains("FAIL new_ca_not_frozen since="),
+        "{refused}"
+    );
+    assert_eq!(site.text(&site.config()), config);
+    let frozen = site.path("state/frozen-cas");
+    let list = site.text(&frozen);
+    site.gated("switch", &["--lift-freeze"]).check();
+    assert!(!frozen.exists(), "{list}");
+    site.expect_state("switched");
+    assert!(site.admits(&site.certificate("of-the-old-one-again")));
 }

@@ -1,4 +1,4 @@
-use super::desk::{Approval, Desk, actor, now, observe, plan_if_any};
+use super::desk::{Alone, Approval, Desk, actor, now, observe, plan_if_any};
 use crate::credential::credential;
 use crate::environment::Setup;
 use crate::error::CliError;
@@ -94,6 +94,7 @@ pub(crate) struct PlanArgs {
 
 impl PlanArgs {
     pub(super) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
+        let alone = Alone::to_apply(&Setup::load(config)?, &self.approval)?;
         let setup = Setup::load(config)?;
         let path = self.approval.plan.path(&setup);
         let plan = self.made(&setup)?;
@@ -117,7 +118,7 @@ impl PlanArgs {
                 vec!["nothing was written: this was a dry run; --apply writes it".to_owned()];
             return Ok(Report { text, json, notes });
         }
-        let desk = Desk::at(setup, plan, &self.approval)?;
+        let desk = Desk::at(setup, plan, &self.approval, alone)?;
         let permit = desk.permit(Verb::Plan, None, &self.approval)?;
         desk.change(&permit, path.display().to_string(), None, || {
             file::replace_regular(&path, 0o644, |file| file.write_all(text.as_bytes()))?;

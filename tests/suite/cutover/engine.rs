@@ -439,3 +439,73 @@ fn the_default_issuer_is_put_back_where_the_answer_to_its_change_was_lost() {
     );
     assert_eq!(sent, ["next"]);
 }
+
+#[test]
+fn every_role_decides_alike_before_the_switch_and_may_make_its_key_ids() {
+    let Some((engine, bao, mount)) = real() else {
+        return;
+    };
+    let site = &engine.site;
+    let config = site.text(&site.config()).replace(
+        "clock_skew = \"1s\"",
+        "clock_skew = \"1s\"\nkey_id = \"role\"",
+    );
+    site.write("warden.toml", &config, 0o600);
+    let makes_key_ids = |more: Value| {
+        let mut made = role();
+        made["allow_user_key_ids"] = json!(false);
+        for (name, value) in more.as_object().unwrap() {
+            made[name] = value.clone();
+        }
+        made
+    };
+    let write = |name: &str, more: Value| {
+        bao.write(&format!("{mount}/roles/{name}"), makes_key_ids(more));
+    };
+    write("agt-role", json!({}));
+    site.write(
+        "inventory/atm/atm-two.toml",
+        "type = \"atm\"\nprincipals = [\"backup\"]\nttl = \"1m\"\nextensions = []\n",
+        0o644,
+    );
+    engine.plan(&["--to", "local"]).check();
+    let plan = site.text(&site.path("state/cutover.toml"));
+    assert!(
+        plan.contains("key_id_format = \"vault-{{token_display_name}}-{{public_key_hash}}\""),
+        "{plan}"
+    );
+    engine.gated("bundle", &[]).check();
+    engine.cutover(&["smoke"]).check();
+    let refused = |line: &str| {
+        for outcome in [engine.gated("switch", &[]), engine.cutover(&["switch"])] {
+            assert!(
+                outcome.code == Some(1) && outcome.stdout.contains(line),
+                "{line}: {outcome}"
+            );
+        }
+    };
+    // A role of another actor than the one that tries the way.
+    refused("FAIL parity_role role=atm-role reason=");
+    write(
+        "atm-role",
+        json!({"allowed_users": "backup", "max_ttl": 61}),
+    );
+    refused("FAIL parity_ttl");
+    write("atm-role", json!({"allowed_users": "backup,root"}));
+    refused("FAIL parity_principals");
+    write("atm-role", json!({"allowed_users": "backup"}));
+    // That the plan knows what key ids it makes: it was made when there was no such role.
+    refused("FAIL parity_key_id");
+    std::fs::remove_file(site.path("state/cutover.toml")).unwrap();
+    std::fs::remove_file(site.path("state/journal.jsonl")).unwrap();
+    engine.plan(&["--to", "local"]).check();
+    engine.cutover(&["smoke"]).check();
+    engine.gated("switch", &[]).check();
+    let journal = site.journal();
+    assert!(
+        journal.contains("\"parity_role\":\"PASS role=agt-role")
+            && journal.contains("\"parity_role.2\":\"PASS role=atm-role"),
+        "{journal}"
+    );
+    assert_ne!(engine.signer(), engine.old().as_str());
+}

@@ -36,7 +36,13 @@ pub(super) fn strace() -> bool {
 }
 
 /// A verb, run so that its `at`th `call` fails or ends it; whether there was such a call.
-fn faulted(site: &Site, args: &[&str], fault: &str, call: &str, at: usize) -> (Outcome, bool) {
+pub(super) fn faulted(
+    site: &Site,
+    args: &[&str],
+    fault: &str,
+    call: &str,
+    at: usize,
+) -> (Outcome, bool) {
     let (trace, inject) = (
         format!("trace={call}"),
         format!("inject={call}:{fault}:when={at}"),

@@ -114,6 +114,20 @@ fn a_ca_that_was_frozen_once_signs_again_only_where_that_is_said() {
     assert_eq!(site.text(&site.config()), config);
     let frozen = site.path("state/frozen-cas");
     let list = site.text(&frozen);
+    if super::faults::strace() {
+        // Where the switch fails, the freeze is as it was.
+        let phrase = format!("{}-switch-approved", site.plan_id());
+        let args = ["cutover", "switch", "--apply", "--lift-freeze", "--confirm"];
+        let args = [&args[..], &[&phrase]].concat();
+        let undone = |at| {
+            let (outcome, _) = super::faults::faulted(&site, &args, "error=EIO", "fdatasync", at);
+            assert!(!outcome.succeeded(), "no fault undid it: {outcome}");
+            outcome.stderr.contains("(switch_undone)")
+        };
+        assert!((1..20).any(undone));
+        assert_eq!(site.text(&frozen), list);
+        assert_eq!(site.text(&site.config()), config);
+    }
     site.gated("switch", &["--lift-freeze"]).check();
     assert!(!frozen.exists(), "{list}");
     site.expect_state("switched");

@@ -119,6 +119,9 @@ pub struct Role {
     pub max_ttl: Option<u64>,
     /// The longest a certificate of it may live, in seconds.
     pub longest: u64,
+    /// The key id it makes, where the configuration leaves that to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id_format: Option<String>,
 }
 
 /// One step of a plan.
@@ -176,6 +179,7 @@ impl Role {
             ttl: limits.map(|(ttl, _)| ttl),
             max_ttl: limits.map(|(_, max)| max),
             longest,
+            key_id_format: None,
         }
     }
 }

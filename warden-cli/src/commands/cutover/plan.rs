@@ -9,15 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use warden_core::certificate::{CaPublicKey, Ttl, UnixTime};
 use warden_core::config::Backend;
+use warden_core::cutover::parity;
 use warden_core::cutover::plan::{Plan, Reason, Role, Signer, steps};
 use warden_core::cutover::step::Changed;
 use warden_core::cutover::{Gate, Verb};
 use warden_core::failure::Class;
 use warden_core::file::{self, FileError};
 use warden_core::host::trust::{self, TrustError};
-use warden_core::sign::LOCAL_CLOCK_SKEW;
 use warden_core::sign::openbao::issuers::{Engine, issuer_id};
 use warden_core::sign::openbao::roles::definitions;
+use warden_core::sign::{KeyIdRule, LOCAL_CLOCK_SKEW};
 
 /// How long a CA goes unreviewed unless the plan says otherwise, in days.
 const REVIEW_DAYS: u64 = 180;
@@ -307,7 +308,13 @@ fn signer(setup: &Setup, issuer: Option<&str>) -> Result<(Signer, Vec<Role>), Cl
         .into_iter()
         .map(|role| {
             let limits = engine.role_limits(&role.name).ok();
-            Role::new(role.name.as_str().to_owned(), limits, mount_max)
+            let mut found = Role::new(role.name.as_str().to_owned(), limits, mount_max);
+            if settings.key_id == KeyIdRule::AnyPrintable {
+                let read = engine.role(&role.name).ok();
+                let read = read.and_then(|role| parity::Role::from_value(role).ok());
+                found.key_id_format = read.map(|role| role.made_key_id().to_owned());
+            }
+            found
         });
     Ok((found, roles.collect()))
 }

@@ -1,5 +1,6 @@
 use super::desk::{Approval, Desk, now};
 use crate::commands::gate::key_nobody_has;
+use crate::credential::credential;
 use crate::environment::Setup;
 use crate::error::CliError;
 use crate::output::Report;
@@ -11,7 +12,7 @@ use warden_core::config::Backend;
 use warden_core::cutover::check::{self, Check};
 use warden_core::cutover::frozen::FrozenCas;
 use warden_core::cutover::observe;
-use warden_core::cutover::parity::{Expected, live};
+use warden_core::cutover::parity::{self, Expected, Role, decisions, live};
 use warden_core::cutover::plan::Signer;
 use warden_core::cutover::pointer::PointerError;
 use warden_core::cutover::preflight::{OldCa, Owner, Preflight};
@@ -22,6 +23,7 @@ use warden_core::failure::{Class, Failure};
 use warden_core::issue::{Outcome, issue};
 use warden_core::request::CertificateRequest;
 use warden_core::sign::openbao::issuers::{Engine, issuer_id};
+use warden_core::sign::openbao::roles::definitions;
 
 /// Have the new CA sign
 ///
@@ -153,6 +155,7 @@ impl Switch {
                 .cloned(),
         );
         report.push(smoke_age(desk));
+        report.extend(decided_alike(desk)?.checks().iter().cloned());
         match live_too {
             _ if desk.plan.within_one_engine() => report.push(match self.untried {
                 true => Check::warn("new_ca_tried").with("untried", "accepted"),
@@ -161,7 +164,7 @@ impl Switch {
                     .with("want", "--untried"),
             }),
             false => report.push(Check::skip("parity", "dry_run_signs_nothing")),
-            true => report.extend(parity(desk)?.checks().iter().cloned()),
+            true => report.extend(signed_alike(desk)?.checks().iter().cloned()),
         }
         Ok(report)
     }
@@ -273,7 +276,7 @@ fn set_issuer(desk: &Desk, signer: &Signer) -> Result<(), String> {
     let change = || -> Result<(), CliError> {
         let id = issuer_id(signer.issuer.as_deref().unwrap_or_default())?;
         let vault = desk.setup.vault()?;
-        let credential = crate::credential::credential(&vault.credential)?;
+        let credential = credential(&vault.credential)?;
         Ok(Engine::new(&vault.settings, Some(&credential))?.set_default_issuer(&id)?)
     };
     change().map_err(|error| error.lines().join("; "))
@@ -345,8 +348,66 @@ fn smoke_age(desk: &Desk) -> Check {
     }
 }
 
+/// What each role of the engine decides, against what the inventory gives its actors.
+fn decided_alike(desk: &Desk) -> Result<check::Report, CliError> {
+    let code = "parity_role";
+    let (from_engine, to_engine) = (
+        desk.plan.old.engine.is_some(),
+        desk.plan.new.engine.is_some(),
+    );
+    if from_engine == to_engine {
+        let check = Check::skip(code, "the_same_decides_for_both");
+        return Ok([check].into_iter().collect());
+    }
+    let vault = desk.setup.vault()?;
+    let credential = credential(&vault.credential)?;
+    let engine = Engine::new(&vault.settings, Some(&credential))?;
+    let inventory = desk.setup.inventory.load()?;
+    let mut report = check::Report::default();
+    for given in definitions(&inventory, &vault.settings.roles, now()) {
+        let name = given.name.as_str().to_owned();
+        let read = engine.role(&given.name).map_err(|error| error.reason());
+        let role =
+            match read.and_then(|role| Role::from_value(role).map_err(|error| error.reason())) {
+                Ok(role) => parity::Signer::Role(Box::new(role)),
+                Err(reason) => {
+                    report.push(Check::fail(code).with("role", name).with("reason", reason));
+                    continue;
+                }
+            };
+        let given = parity::Signer::Inventory(given);
+        let expected = Expected {
+            old_key_id: key_id_format(desk, &name),
+            ..Expected::default()
+        };
+        let compared = match from_engine {
+            true => decisions(&role, &given, &expected),
+            false => decisions(&given, &role, &expected),
+        };
+        report.push(
+            Check::of(compared.ready(), code)
+                .with("role", &name)
+                .with("compared", compared.count(check::Verdict::Pass)),
+        );
+        let in_doubt = compared
+            .checks()
+            .iter()
+            .filter(|one| matches!(one.verdict, check::Verdict::Fail | check::Verdict::Warn));
+        report.extend(in_doubt.map(|one| one.clone().with("role", &name)));
+    }
+    Ok(report)
+}
+
+/// The key id that a role of the old engine makes, by the plan.
+fn key_id_format(desk: &Desk, role: &str) -> Option<String> {
+    let mut roles = desk.plan.roles.iter();
+    roles
+        .find(|one| one.name == role)
+        .and_then(|one| one.key_id_format.clone())
+}
+
 /// Both signers, side by side, on record.
-fn parity(desk: &Desk) -> Result<check::Report, CliError> {
+fn signed_alike(desk: &Desk) -> Result<check::Report, CliError> {
     let (old, new) = (
         desk.with_signer(&desk.plan.old)?.unguarded_backend()?,
         desk.with_signer(&desk.plan.new)?.unguarded_backend()?,
@@ -355,7 +416,10 @@ fn parity(desk: &Desk) -> Result<check::Report, CliError> {
     let expected = Expected {
         old_ca: Some(desk.plan.old.key()?.fingerprint().clone()),
         new_ca: Some(desk.plan.new.key()?.fingerprint().clone()),
-        old_key_id: None,
+        old_key_id: match (&desk.plan.old.engine, desk.setup.vault()) {
+            (Some(_), Ok(vault)) => key_id_format(desk, vault.settings.roles.of(&probe).as_str()),
+            _ => None,
+        },
     };
     desk.with_issuer(&*old, |old| {
         desk.with_issuer(&*new, |new| live(&probe, &key, old, new, &expected))

@@ -133,3 +133,83 @@ fn a_ca_that_was_frozen_once_signs_again_only_where_that_is_said() {
     site.expect_state("switched");
     assert!(site.admits(&site.certificate("of-the-old-one-again")));
 }
+
+#[test]
+fn a_services_key_is_judged_as_the_service_sees_it() {
+    let Some(site) = Site::open() else { return };
+    for (given, reason) in [
+        ("root", "owner_unknown"),
+        ("0:nobody-has-it", "owner_unknown"),
+    ] {
+        let refused = site.plan(&["--service", given]);
+        assert!(
+            refused.code == Some(2) && refused.stderr.contains(reason),
+            "{refused}"
+        );
+    }
+    site.plan(&["--service", "0:0"]).check();
+    site.gated("bundle", &[]).check();
+    site.cutover(&["smoke"]).check();
+    let writable = site.gated("switch", &[]);
+    assert!(
+        writable.code == Some(1) && writable.stdout.contains("FAIL consumer_mount_ro"),
+        "{writable}"
+    );
+    // A container that mounts it writable, and one that does not.
+    let inspected = |writable: bool| {
+        let text = serde_json::json!([{
+            "Mounts": [{"Source": site.path("ca"), "Destination": "/ca", "RW": writable}],
+            "HostConfig": {"Privileged": false},
+            "Config": {"User": "0:0"},
+        }]);
+        site.write("inspect.json", text.to_string(), 0o600)
+    };
+    let file = inspected(true);
+    let refused = site.gated("switch", &["--inspect", file.to_str().unwrap()]);
+    assert!(
+        refused.code == Some(1) && refused.stdout.contains("FAIL consumer_container_mount_ro"),
+        "{refused}"
+    );
+    inspected(false);
+    site.cutover(&["switch", "--inspect", file.to_str().unwrap()])
+        .check();
+    // A mount that is read-only here does too.
+    let phrase = format!("{}-switch-approved", site.plan_id());
+    let script =
+        "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" && shift && exec \"$@\"";
+    let switched = site
+        .sandbox()
+        .program("unshare")
+        .args(["-m", "sh", "-c", script, "sh"])
+        .arg(site.path("ca"))
+        .arg(warden_binary())
+        .arg("--config")
+        .arg(site.config())
+        .env("WARDEN_OPERATOR", "ada")
+        .args(["cutover", "switch", "--apply", "--confirm", &phrase])
+        .run();
+    switched.check();
+    assert!(
+        site.journal()
+            .contains("\"consumer_key_readable\":\"PASS uid=0\"")
+    );
+}
+
+#[test]
+fn a_service_that_cannot_read_the_key_does_not_sign_with_it() {
+    let Some(site) = Site::open() else { return };
+    site.plan(&["--service", "12345:12345", "--key-owner", "12345:0"])
+        .check();
+    site.gated("bundle", &[]).check();
+    site.cutover(&["smoke"]).check();
+    let refused = site.gated("switch", &[]);
+    for line in [
+        "FAIL consumer_key_readable uid=12345",
+        "FAIL ca_key_owner",
+        "FAIL consumer_mount_ro",
+    ] {
+        assert!(refused.stdout.contains(line), "{line}: {refused}");
+    }
+    assert_eq!(refused.code, Some(1), "{refused}");
+    site.expect_state("dual-trust");
+}

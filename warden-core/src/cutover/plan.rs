@@ -7,6 +7,7 @@
 //! - It holds no secret.
 
 use super::pointer::Pointer;
+use super::preflight::Owner;
 use super::{Gate, RULES, Verb};
 use crate::certificate::{CaPublicKey, Fingerprint};
 use crate::failure::{Class, Failure};
@@ -55,6 +56,13 @@ pub struct Plan {
     pub probe_actor: String,
     /// The trust files of this machine's sshd.
     pub trust_files: Vec<PathBuf>,
+    /// The user and the group that sign with the new key, as `UID:GID`, if they are a service's: it is
+    /// on a read-only mount then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Whose the new key file has to be, as `UID:GID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_owner: Option<String>,
     /// sshd's `RevokedKeys` file, for a compromised CA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_keys: Option<PathBuf>,
@@ -332,6 +340,16 @@ impl Plan {
                     .to_owned(),
             );
         }
+        let owners = [&self.service, &self.key_owner];
+        if let Some(bad) = owners
+            .into_iter()
+            .flatten()
+            .find(|text| self.new.key_file.is_none() || Owner::parse(text).is_none())
+        {
+            return refuse(format!(
+                "`service` and `key_owner` are UID:GID, and about a new CA in a key file: `{bad}`"
+            ));
+        }
         if let Some(bad) = self
             .protected
             .iter()
@@ -545,6 +563,8 @@ pub(crate) mod tests {
             config: "/etc/warden/warden.toml".into(),
             probe_actor: "agt-probe".to_owned(),
             trust_files: vec!["/etc/ssh/trusted-user-ca-keys.pem".into()],
+            service: None,
+            key_owner: None,
             revoked_keys: None,
             machines_without_ca_key: vec!["build-1".to_owned()],
             protected: BTreeSet::new(),

@@ -1,4 +1,5 @@
 use super::desk::{Alone, Approval, Desk, actor, now, observe, plan_if_any};
+use crate::commands::ca::parsed_owner;
 use crate::credential::credential;
 use crate::environment::Setup;
 use crate::error::CliError;
@@ -59,6 +60,15 @@ pub(crate) struct PlanArgs {
     /// rotation, or compromise: no overlap, and the old CA is revoked
     #[arg(long, value_name = "REASON", default_value = "rotation")]
     reason: String,
+
+    /// The service that is to sign with the new key: it is on a read-only mount, and root's unless
+    /// --key-owner says whose
+    #[arg(long, value_name = "USER:GROUP")]
+    service: Option<String>,
+
+    /// Whose the new key file has to be [default: root:root of a service, else who switches]
+    #[arg(long, value_name = "USER:GROUP")]
+    key_owner: Option<String>,
 
     /// sshd's RevokedKeys file, for a compromised CA
     #[arg(long, value_name = "FILE")]
@@ -169,6 +179,8 @@ impl PlanArgs {
             })?,
             probe_actor: self.probe(setup)?,
             trust_files: self.trust_files.clone(),
+            service: owner(self.service.as_deref())?,
+            key_owner: owner(self.key_owner.as_deref())?,
             revoked_keys: self.revoked_keys.clone(),
             machines_without_ca_key: self.machines.clone(),
             protected: self.protected.iter().cloned().collect::<BTreeSet<_>>(),
@@ -381,6 +393,12 @@ fn window(setup: &Setup, roles: &[Role]) -> Result<(u64, String), CliError> {
             longest.name()
         ),
     ))
+}
+
+/// An owner of the command line, as the plan has it.
+fn owner(text: Option<&str>) -> Result<Option<String>, CliError> {
+    let found = text.map(parsed_owner).transpose()?;
+    Ok(found.map(|owner| owner.to_string()))
 }
 
 fn day(at: UnixTime) -> String {

@@ -1,4 +1,5 @@
 use super::desk::{Approval, Desk, now};
+use crate::commands::ca::{inspected, running};
 use crate::commands::gate::key_nobody_has;
 use crate::credential::credential;
 use crate::environment::Setup;
@@ -6,7 +7,7 @@ use crate::error::CliError;
 use crate::output::Report;
 use clap::Args;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use warden_core::certificate::Ttl;
 use warden_core::config::Backend;
 use warden_core::cutover::check::{self, Check};
@@ -15,7 +16,7 @@ use warden_core::cutover::observe;
 use warden_core::cutover::parity::{self, Expected, Role, decisions, live};
 use warden_core::cutover::plan::Signer;
 use warden_core::cutover::pointer::PointerError;
-use warden_core::cutover::preflight::{OldCa, Owner, Preflight};
+use warden_core::cutover::preflight::{OldCa, Owner, Preflight, Service};
 use warden_core::cutover::state::{Admission, Seen};
 use warden_core::cutover::step::{Changed, with_causes};
 use warden_core::cutover::{Gate, Verb};
@@ -24,6 +25,9 @@ use warden_core::issue::{Outcome, issue};
 use warden_core::request::CertificateRequest;
 use warden_core::sign::openbao::issuers::{Engine, issuer_id};
 use warden_core::sign::openbao::roles::definitions;
+
+/// The owner of a service's key file.
+const ROOT: Owner = Owner { uid: 0, gid: 0 };
 
 /// Have the new CA sign
 ///
@@ -38,6 +42,10 @@ pub(crate) struct Switch {
     /// Let the new CA, which an earlier cutover froze, sign again
     #[arg(long)]
     lift_freeze: bool,
+
+    /// What `docker inspect` or `podman inspect` wrote about the container of the plan's service
+    #[arg(long, value_name = "FILE")]
+    inspect: Option<PathBuf>,
 
     /// Between two issuers of one engine: have the new one sign although it was never tried
     #[arg(long)]
@@ -148,7 +156,7 @@ impl Switch {
         }
         report.push(self.not_frozen(desk)?);
         report.extend(
-            preflight(desk)?
+            preflight(desk, self.inspect.as_deref())?
                 .checks()
                 .iter()
                 .filter(|one| one.verdict != check::Verdict::Skip)
@@ -304,7 +312,7 @@ fn signs(desk: &Desk, to: &Signer) -> Result<(), String> {
 }
 
 /// The new CA's preflight.
-pub(super) fn preflight(desk: &Desk) -> Result<check::Report, CliError> {
+fn preflight(desk: &Desk, inspection: Option<&Path>) -> Result<check::Report, CliError> {
     let there = desk.with_signer(&desk.plan.new)?;
     if there.backend_kind() == Backend::Vault {
         let check = Check::of(desk.observed.new_signer == Seen::Present, "ca_served")
@@ -314,15 +322,22 @@ pub(super) fn preflight(desk: &Desk) -> Result<check::Report, CliError> {
     let mut key = there.ca_key_file()?;
     key.path = std::path::absolute(&key.path).unwrap_or(key.path);
     let (old, new) = (desk.plan.old.key()?, desk.plan.new.key()?);
+    let service = desk.plan.service.as_deref().and_then(Owner::parse);
+    let service = service.map(|owner| Service {
+        uid: owner.uid,
+        groups: vec![owner.gid],
+    });
+    let container = inspection.map(inspected).transpose()?;
     let preflight = Preflight {
         key: &key,
-        owner: Owner {
-            uid: rustix::process::geteuid().as_raw(),
-            gid: rustix::process::getegid().as_raw(),
+        owner: match (desk.plan.key_owner.as_deref(), &service) {
+            (Some(text), _) => Owner::parse(text).unwrap_or(ROOT),
+            (None, Some(_)) => ROOT,
+            (None, None) => running(),
         },
-        service: None,
-        read_only_mount: false,
-        container: None,
+        service: service.as_ref(),
+        read_only_mount: service.is_some(),
+        container: container.as_ref(),
         fingerprint: Some(new.fingerprint()),
         old: match desk.plan.same_key {
             true => OldCa::Same(old.fingerprint()),

@@ -10,5 +10,6 @@ mod refusals;
 mod rehearsal;
 mod retire;
 mod site;
+mod switch;
 mod trust;
 mod walk;

@@ -159,12 +159,27 @@ impl Setup {
     /// Writes the pointer into the configuration file, and everything else of it as it was.
     pub(crate) fn write_pointer(&self, pointer: &Pointer) -> Result<(), PointerError> {
         let text = pointer.put_into(&self.text)?;
-        pointer::write(&self.config_path, &text, pointer, home().as_deref())
+        let home = home();
+        pointer::write(
+            &self.config_path,
+            &self.text,
+            &text,
+            pointer,
+            home.as_deref(),
+        )
     }
 
-    /// The text of the configuration.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
+    /// Takes back what [`Setup::write_pointer`] wrote with this pointer: the very text of before.
+    pub(crate) fn restore_pointer(&self, written: &Pointer) -> Result<(), PointerError> {
+        let (text, before) = (written.put_into(&self.text)?, Pointer::of(&self.text)?);
+        let home = home();
+        pointer::write(
+            &self.config_path,
+            &text,
+            &self.text,
+            &before,
+            home.as_deref(),
+        )
     }
 
     /// Which backend signs.

@@ -208,7 +208,20 @@ fn from_one_issuer_to_the_next_the_default_and_the_pin_change_together() {
     assert_eq!(default(), before);
     engine.expect_state("dual-trust");
     engine.cutover(&["smoke"]).check();
-    engine.gated("switch", &[]).check();
+    let untried = engine.gated("switch", &[]);
+    assert!(
+        untried.code == Some(1)
+            && untried.stdout.contains("FAIL new_ca_tried")
+            && untried.stdout.contains("want=--untried"),
+        "{untried}"
+    );
+    engine.gated("switch", &["--untried"]).check();
+    assert!(
+        engine
+            .site
+            .journal()
+            .contains("\"new_ca_tried\":\"WARN untried=accepted\"")
+    );
     assert_eq!(default(), id);
     engine.expect_state("switched");
     assert_ne!(engine.signer(), engine.old().as_str());
@@ -218,7 +231,7 @@ fn from_one_issuer_to_the_next_the_default_and_the_pin_change_together() {
         json!({"default": before}),
     );
     engine.expect_state("unclear");
-    engine.gated("switch", &[]).check();
+    engine.gated("switch", &["--untried"]).check();
     engine.cutover(&["rollback", "--apply"]).check();
     assert_eq!(default(), before);
     assert_eq!(engine.signer(), engine.old().as_str());
@@ -228,7 +241,7 @@ fn from_one_issuer_to_the_next_the_default_and_the_pin_change_together() {
         token: bao.token("default", json!({})),
         site: engine.site,
     };
-    let failed = weak.gated("switch", &[]);
+    let failed = weak.gated("switch", &["--untried"]);
     assert!(
         failed.code == Some(1) && failed.stderr.contains("(switch_failed)"),
         "{failed}"
@@ -351,4 +364,148 @@ fn what_is_not_reached_is_refused_before_anything_is_sent() {
             && status.stdout.contains("last evidence"),
         "{unreachable}: {status}"
     );
+}
+
+#[test]
+fn the_default_issuer_is_put_back_where_the_answer_to_its_change_was_lost() {
+    let Some(site) = Site::open() else { return };
+    let server = StandIn::start();
+    let (line, pin) = server.engine(|engine| {
+        engine.add_token("s.Token");
+        engine.roles.insert("agt-role".to_owned(), role());
+        (engine.ca_line(), engine.ca_fingerprint())
+    });
+    std::fs::write(site.trusted(), format!("{line}\n")).unwrap();
+    let next = site.new.public_line();
+    let engine = Engine::on(site, &server.url(), "ssh", &pin, "s.Token");
+    server.always(
+        "ssh/config/issuers",
+        Answer::data(&json!({"default": "first"})),
+    );
+    server.always(
+        "ssh/issuer/first/public_key",
+        Answer::text(200, line.clone()),
+    );
+    server.always(
+        "ssh/issuer/next/public_key",
+        Answer::text(200, next.clone()),
+    );
+    engine.plan(&["--issuer", "next"]).check();
+    engine.gated("bundle", &[]).check();
+    engine.cutover(&["smoke"]).check();
+    let config = engine.site.text(&engine.site.config());
+    let switched = |moved: bool, back: Answer| {
+        drop(server.take_requests());
+        server.once("ssh/config/issuers", Answer::raw(""));
+        server.once("ssh/config/issuers", back);
+        // What the step observes, then what it finds behind the lost answer.
+        server.once("ssh/public_key", Answer::text(200, line.clone()));
+        let found = if moved { &next } else { &line };
+        server.once("ssh/public_key", Answer::text(200, found.clone()));
+        let outcome = engine.gated("switch", &["--untried"]);
+        assert_eq!(engine.site.text(&engine.site.config()), config);
+        let sent: Vec<_> = server
+            .take_requests()
+            .iter()
+            .filter(|one| one.method == "POST")
+            .map(|one| one.json()["default"].as_str().unwrap_or("?").to_owned())
+            .collect();
+        server.heal();
+        server.always(
+            "ssh/issuer/first/public_key",
+            Answer::text(200, line.clone()),
+        );
+        server.always(
+            "ssh/issuer/next/public_key",
+            Answer::text(200, next.clone()),
+        );
+        (outcome, sent)
+    };
+    let (undone, sent) = switched(true, Answer::text(204, ""));
+    assert!(
+        undone.code == Some(5) && undone.stderr.contains("(switch_undone)"),
+        "{undone}"
+    );
+    assert_eq!(sent, ["next", "first"]);
+    let (not_undone, _) = switched(true, Answer::errors(500, &["sealed"]));
+    assert!(
+        not_undone.code == Some(5) && not_undone.stderr.contains("(switch_not_undone)"),
+        "{not_undone}"
+    );
+    let (untouched, sent) = switched(false, Answer::text(204, ""));
+    assert!(
+        untouched.code == Some(1) && untouched.stderr.contains("(switch_failed)"),
+        "{untouched}"
+    );
+    assert_eq!(sent, ["next"]);
+}
+
+#[test]
+fn every_role_decides_alike_before_the_switch_and_may_make_its_key_ids() {
+    let Some((engine, bao, mount)) = real() else {
+        return;
+    };
+    let site = &engine.site;
+    let config = site.text(&site.config()).replace(
+        "clock_skew = \"1s\"",
+        "clock_skew = \"1s\"\nkey_id = \"role\"",
+    );
+    site.write("warden.toml", &config, 0o600);
+    let makes_key_ids = |more: Value| {
+        let mut made = role();
+        made["allow_user_key_ids"] = json!(false);
+        for (name, value) in more.as_object().unwrap() {
+            made[name] = value.clone();
+        }
+        made
+    };
+    let write = |name: &str, more: Value| {
+        bao.write(&format!("{mount}/roles/{name}"), makes_key_ids(more));
+    };
+    write("agt-role", json!({}));
+    site.write(
+        "inventory/atm/atm-two.toml",
+        "type = \"atm\"\nprincipals = [\"backup\"]\nttl = \"1m\"\nextensions = []\n",
+        0o644,
+    );
+    engine.plan(&["--to", "local"]).check();
+    let plan = site.text(&site.path("state/cutover.toml"));
+    assert!(
+        plan.contains("key_id_format = \"vault-{{token_display_name}}-{{public_key_hash}}\""),
+        "{plan}"
+    );
+    engine.gated("bundle", &[]).check();
+    engine.cutover(&["smoke"]).check();
+    let refused = |line: &str| {
+        for outcome in [engine.gated("switch", &[]), engine.cutover(&["switch"])] {
+            assert!(
+                outcome.code == Some(1) && outcome.stdout.contains(line),
+                "{line}: {outcome}"
+            );
+        }
+    };
+    // A role of another actor than the one that tries the way.
+    refused("FAIL parity_role role=atm-role reason=");
+    write(
+        "atm-role",
+        json!({"allowed_users": "backup", "max_ttl": 61}),
+    );
+    refused("FAIL parity_ttl");
+    write("atm-role", json!({"allowed_users": "backup,root"}));
+    refused("FAIL parity_principals");
+    write("atm-role", json!({"allowed_users": "backup"}));
+    // That the plan knows what key ids it makes: it was made when there was no such role.
+    refused("FAIL parity_key_id");
+    std::fs::remove_file(site.path("state/cutover.toml")).unwrap();
+    std::fs::remove_file(site.path("state/journal.jsonl")).unwrap();
+    engine.plan(&["--to", "local"]).check();
+    engine.cutover(&["smoke"]).check();
+    engine.gated("switch", &[]).check();
+    let journal = site.journal();
+    assert!(
+        journal.contains("\"parity_role\":\"PASS role=agt-role")
+            && journal.contains("\"parity_role.2\":\"PASS role=atm-role"),
+        "{journal}"
+    );
+    assert_ne!(engine.signer(), engine.old().as_str());
 }

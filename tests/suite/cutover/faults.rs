@@ -22,7 +22,7 @@ const CALLS: [&str; 9] = [
 /// More than any verb makes of one of them.
 const MOST: usize = 40;
 
-fn strace() -> bool {
+pub(super) fn strace() -> bool {
     let found = std::process::Command::new("strace").arg("-V").output();
     let here = found.is_ok_and(|found| found.status.success());
     skipped::wanted(
@@ -36,7 +36,13 @@ fn strace() -> bool {
 }
 
 /// A verb, run so that its `at`th `call` fails or ends it; whether there was such a call.
-fn faulted(site: &Site, args: &[&str], fault: &str, call: &str, at: usize) -> (Outcome, bool) {
+pub(super) fn faulted(
+    site: &Site,
+    args: &[&str],
+    fault: &str,
+    call: &str,
+    at: usize,
+) -> (Outcome, bool) {
     let (trace, inject) = (
         format!("trace={call}"),
         format!("inject={call}:{fault}:when={at}"),
@@ -331,4 +337,30 @@ fn the_last_two_steps_survive_a_fault_at_each_call() {
         at_every_call(&site, &words(&retire), fault, states, put_keys_back);
     }
     site.warden(&["audit", "verify"]).check();
+}
+
+#[test]
+fn a_switch_that_fails_is_taken_back_where_the_configuration_names_the_home_directory() {
+    let Some((site, args)) = ready() else { return };
+    let text = site.text(&site.config()).replace(
+        "inventory_path = \"inventory\"",
+        "inventory_path = \"~/inventory\"",
+    );
+    let home = site.sandbox().directory("home", 0o700);
+    std::os::unix::fs::symlink(site.path("inventory"), home.join("inventory")).unwrap();
+    std::fs::write(site.config(), &text).unwrap();
+    let mut undone = 0;
+    for at in 1..MOST {
+        let (outcome, hit) = faulted(&site, &words(&args("switch")), "error=EIO", "fdatasync", at);
+        assert!(!outcome.stderr.contains("switch_not_undone"), "{outcome}");
+        if outcome.stderr.contains("(switch_undone)") {
+            assert_eq!(site.text(&site.config()), text);
+            undone += 1;
+        }
+        site.cutover(&["rollback", "--apply"]).check();
+        if !hit {
+            break;
+        }
+    }
+    assert!(undone > 0, "no fault fell between the write and the proof");
 }

@@ -1,4 +1,4 @@
-pub(crate) use check::{KeyFileArgs, finish, parsed_fingerprint};
+pub(crate) use check::{KeyFileArgs, finish, inspected, parsed_fingerprint, parsed_owner, running};
 
 mod check;
 

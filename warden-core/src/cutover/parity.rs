@@ -278,7 +278,8 @@ fn decision(old: &Signer, new: &Signer, aspect: Aspect, requests: &[(Aspect, Req
     // A role without a list of key types certifies any key. The pipeline judges keys before any
     // signer, and that is the one difference a sound role has.
     let unlisted = |signer: &Signer| signer.role().is_some_and(Role::takes_any_key);
-    let is_roles_own = aspect == Aspect::KeyTypes && new.role().is_none() && unlisted(old);
+    let is_roles_own = aspect == Aspect::KeyTypes
+        && (new.role().is_none() && unlisted(old) || old.role().is_none() && unlisted(new));
     match is_roles_own {
         true => Check::warn(code),
         false => Check::fail(code),

@@ -7,6 +7,7 @@
 //! - It holds no secret.
 
 use super::pointer::Pointer;
+use super::preflight::Owner;
 use super::{Gate, RULES, Verb};
 use crate::certificate::{CaPublicKey, Fingerprint};
 use crate::failure::{Class, Failure};
@@ -55,6 +56,13 @@ pub struct Plan {
     pub probe_actor: String,
     /// The trust files of this machine's sshd.
     pub trust_files: Vec<PathBuf>,
+    /// The user and the group that sign with the new key, as `UID:GID`, if they are a service's: it is
+    /// on a read-only mount then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// Whose the new key file has to be, as `UID:GID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_owner: Option<String>,
     /// sshd's `RevokedKeys` file, for a compromised CA.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked_keys: Option<PathBuf>,
@@ -119,6 +127,9 @@ pub struct Role {
     pub max_ttl: Option<u64>,
     /// The longest a certificate of it may live, in seconds.
     pub longest: u64,
+    /// The key id it makes, where the configuration leaves that to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id_format: Option<String>,
 }
 
 /// One step of a plan.
@@ -176,6 +187,7 @@ impl Role {
             ttl: limits.map(|(ttl, _)| ttl),
             max_ttl: limits.map(|(_, max)| max),
             longest,
+            key_id_format: None,
         }
     }
 }
@@ -311,6 +323,12 @@ impl Plan {
                 "both signers have the same configuration, so nothing would change".to_owned(),
             );
         }
+        if self.same_key && self.old.config.backend == self.new.config.backend {
+            return refuse(
+                "`same_key`: both signers have one key at one backend, so the freeze would stop the new one too, and `retire` destroy it"
+                    .to_owned(),
+            );
+        }
         if self.trust_files.is_empty() || self.trust_files.iter().any(|path| !path.is_absolute()) {
             return refuse(
                 "`trust_files` names at least one file, each by its absolute path".to_owned(),
@@ -321,6 +339,16 @@ impl Plan {
                 "a compromised CA is revoked: name sshd's RevokedKeys file, and another CA"
                     .to_owned(),
             );
+        }
+        let owners = [&self.service, &self.key_owner];
+        if let Some(bad) = owners
+            .into_iter()
+            .flatten()
+            .find(|text| self.new.key_file.is_none() || Owner::parse(text).is_none())
+        {
+            return refuse(format!(
+                "`service` and `key_owner` are UID:GID, and about a new CA in a key file: `{bad}`"
+            ));
         }
         if let Some(bad) = self
             .protected
@@ -535,6 +563,8 @@ pub(crate) mod tests {
             config: "/etc/warden/warden.toml".into(),
             probe_actor: "agt-probe".to_owned(),
             trust_files: vec!["/etc/ssh/trusted-user-ca-keys.pem".into()],
+            service: None,
+            key_owner: None,
             revoked_keys: None,
             machines_without_ca_key: vec!["build-1".to_owned()],
             protected: BTreeSet::new(),
@@ -636,7 +666,7 @@ pub(crate) mod tests {
             },
             ..plan()
         };
-        let table: [(Plan, &str); 8] = [
+        let table: [(Plan, &str); 9] = [
             (
                 Plan {
                     format: 2,
@@ -645,6 +675,20 @@ pub(crate) mod tests {
                 "format",
             ),
             (same.clone(), "same_key"),
+            (
+                Plan {
+                    same_key: true,
+                    old: Signer {
+                        config: Pointer {
+                            ca_key: Some("ca/old".to_owned()),
+                            ..signer(1, "local").config
+                        },
+                        ..signer(1, "local")
+                    },
+                    ..same.clone()
+                },
+                "one key at one backend",
+            ),
             (
                 Plan {
                     trust_files: vec![],

@@ -9,7 +9,7 @@ use crate::failure::{Class, Failure};
 use crate::file::{self, FileError, Links};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 /// The three values, as they stand in the file.
@@ -45,6 +45,12 @@ pub enum PointerError {
         /// The key.
         key: &'static str,
     },
+    /// Somebody else wrote the file meanwhile.
+    #[error("{} was changed since it was read, and is left as it is", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// The file that came out is not the one that was meant.
     #[error("the configuration does not say afterwards who is to sign")]
     NotReached,
@@ -55,7 +61,7 @@ impl Failure for PointerError {
         match self {
             Self::File(error) => error.class(),
             Self::Malformed { .. } | Self::NoPlace { .. } => Class::Malformed,
-            Self::NotReached => Class::Failed,
+            Self::Changed { .. } | Self::NotReached => Class::Failed,
         }
     }
 
@@ -64,6 +70,7 @@ impl Failure for PointerError {
             Self::File(error) => error.reason(),
             Self::Malformed { .. } => "config_malformed",
             Self::NoPlace { .. } => "config_key_missing",
+            Self::Changed { .. } => "config_changed_meanwhile",
             Self::NotReached => "config_not_switched",
         }
     }
@@ -72,6 +79,9 @@ impl Failure for PointerError {
         match self {
             Self::File(error) => error.hints(),
             Self::NoPlace { key } => vec![format!("write `{key} = \"...\"` into the file first")],
+            Self::Changed { .. } => {
+                vec!["look at what was changed, then run the same command again".to_owned()]
+            }
             _ => Vec::new(),
         }
     }
@@ -173,27 +183,39 @@ fn says_the_same(one: &str, other: &str) -> bool {
     rest(one).is_some_and(|one| Some(one) == rest(other))
 }
 
-/// Writes a configuration in one step and reads it back. Where a link leads to it, the file behind
+/// Writes a configuration in one step and reads it back, if the file still holds the text it was made
+/// from. One that says `pointer` already is left as it is. Where a link leads to it, the file behind
 /// the link is replaced.
 ///
 /// # Errors
-/// If it cannot be written, or is no configuration that says `pointer`.
+/// If somebody else changed it, it cannot be written, or is no configuration that says `pointer`.
 pub fn write(
     path: &Path,
-    text: &str,
+    from: &str,
+    to: &str,
     pointer: &Pointer,
     home: Option<&Path>,
 ) -> Result<(), PointerError> {
-    let source = SourceText::new(path, text.to_owned());
+    let source = SourceText::new(path, to.to_owned());
     Config::from_toml(&source, home).map_err(|problem| PointerError::Malformed {
         detail: problem.to_string(),
     })?;
+    let read = || file::read_text(path, crate::config::MAX_CONFIG_BYTES, Links::Follow);
+    let found = read()?;
+    if found != from {
+        return match Pointer::of(&found)? == *pointer {
+            true => Ok(()),
+            false => Err(PointerError::Changed {
+                path: path.to_owned(),
+            }),
+        };
+    }
     let resolved = path
         .canonicalize()
         .map_err(FileError::io("resolve", path))?;
-    file::replace_keeping_owner(&resolved, text.as_bytes())?;
-    let now = file::read_text(path, crate::config::MAX_CONFIG_BYTES, Links::Follow)?;
-    match now == text && Pointer::of(&now)? == *pointer {
+    file::replace_keeping_owner(&resolved, to.as_bytes())?;
+    let now = read()?;
+    match now == to && Pointer::of(&now)? == *pointer {
         true => Ok(()),
         false => Err(PointerError::NotReached),
     }

@@ -66,6 +66,15 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// The two numbers of `UID:GID`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (uid, gid) = text.split_once(':')?;
+        Some(Self {
+            uid: uid.parse().ok()?,
+            gid: gid.parse().ok()?,
+        })
+    }
+
     fn of(entry: &Entry) -> Self {
         Self {
             uid: entry.uid,

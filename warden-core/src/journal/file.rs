@@ -163,6 +163,20 @@ impl FileJournal {
         }
     }
 
+    /// Takes a lock in the state directory if nobody has it; it is given back when the file is closed.
+    ///
+    /// # Errors
+    /// If its file cannot be made or is not one of ours.
+    pub fn try_lock_file(&self, name: &str) -> Result<Option<File>, JournalError> {
+        let path = self.state_dir.join(name);
+        let lock = self.own_file(&path, OFlags::WRONLY)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(lock)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(FileError::io("lock", &path)(error).into()),
+        }
+    }
+
     fn own_file(&self, path: &Path, access: OFlags) -> Result<File, FileError> {
         let flags = access | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = File::from(file::open(path, flags, Mode::RUSR | Mode::WUSR, "open")?);

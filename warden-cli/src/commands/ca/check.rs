@@ -74,13 +74,7 @@ impl KeyFileArgs {
         let owner = self.expected_owner()?;
         let fingerprint = parsed_fingerprint(self.fingerprint.as_deref())?;
         let old = parsed_fingerprint(self.old_fingerprint.as_deref())?;
-        let container = match &self.inspect {
-            None => None,
-            Some(path) => {
-                let text = file::read_bounded(path, MAX_INSPECT_BYTES, Links::Follow)?;
-                Some(Container::from_json(&text)?)
-            }
-        };
+        let container = self.inspect.as_deref().map(inspected).transpose()?;
         let service = self.consumer(container.as_ref());
         let preflight = Preflight {
             key: &self.key_file(config)?,
@@ -121,20 +115,7 @@ impl KeyFileArgs {
                 false => running(),
             });
         };
-        let unknown = |what: &str| {
-            CliError::new(
-                Class::Malformed,
-                "owner_unknown",
-                format!("`{text}` is not an owner: {what}"),
-            )
-            .hint("write user and group, as names of this machine or as numbers: root:root, 0:0")
-        };
-        let (user, group) = text
-            .split_once(':')
-            .ok_or_else(|| unknown("there is no colon"))?;
-        let uid = id(user, "/etc/passwd").ok_or_else(|| unknown("no such user"))?;
-        let gid = id(group, "/etc/group").ok_or_else(|| unknown("no such group"))?;
-        Ok(Owner { uid, gid })
+        parsed_owner(text)
     }
 
     fn consumer(&self, container: Option<&Container>) -> Option<Service> {
@@ -154,7 +135,7 @@ impl KeyFileArgs {
     }
 }
 
-fn running() -> Owner {
+pub(crate) fn running() -> Owner {
     Owner {
         uid: rustix::process::geteuid().as_raw(),
         gid: rustix::process::getegid().as_raw(),
@@ -167,6 +148,30 @@ fn id(name: &str, database: &str) -> Option<u32> {
     }
     let text = file::read_text(Path::new(database), MAX_DATABASE_BYTES, Links::Follow).ok()?;
     id_of(&text, name)
+}
+
+/// The container of a saved inspection.
+pub(crate) fn inspected(path: &Path) -> Result<Container, CliError> {
+    let text = file::read_bounded(path, MAX_INSPECT_BYTES, Links::Follow)?;
+    Ok(Container::from_json(&text)?)
+}
+
+/// An owner of the command line: names of this machine, or numbers.
+pub(crate) fn parsed_owner(text: &str) -> Result<Owner, CliError> {
+    let unknown = |what: &str| {
+        CliError::new(
+            Class::Malformed,
+            "owner_unknown",
+            format!("`{text}` is not an owner: {what}"),
+        )
+        .hint("write user and group, as names of this machine or as numbers: root:root, 0:0")
+    };
+    let (user, group) = text
+        .split_once(':')
+        .ok_or_else(|| unknown("there is no colon"))?;
+    let uid = id(user, "/etc/passwd").ok_or_else(|| unknown("no such user"))?;
+    let gid = id(group, "/etc/group").ok_or_else(|| unknown("no such group"))?;
+    Ok(Owner { uid, gid })
 }
 
 /// A fingerprint of the command line, if there is one.

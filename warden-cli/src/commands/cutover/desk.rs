@@ -6,6 +6,7 @@ use crate::output::Report;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use warden_core::clock::Clock;
 use warden_core::config::Backend;
@@ -24,6 +25,9 @@ use warden_core::issue::Issuer;
 use warden_core::journal::{FileJournal, verify};
 use warden_core::revocation;
 use warden_core::sign::SigningBackend;
+
+/// The lock of whoever changes something.
+const LOCK: &str = "cutover.lock";
 
 /// Which plan.
 #[derive(Args, Clone)]
@@ -88,6 +92,32 @@ pub(super) struct Desk {
     operator: String,
     second_operator: Option<String>,
     host: String,
+    _alone: Option<Alone>,
+}
+
+/// That no other step of a cutover is done in this state directory meanwhile.
+pub(super) struct Alone(#[expect(dead_code, reason = "held for its lock")] File);
+
+impl Alone {
+    /// Whoever is to change something is alone from before the first look until the end.
+    pub(super) fn to_apply(setup: &Setup, approval: &Approval) -> Result<Option<Self>, CliError> {
+        if !approval.apply {
+            return Ok(None);
+        }
+        match FileJournal::open(&setup.state_dir)?.try_lock_file(LOCK)? {
+            Some(lock) => Ok(Some(Self(lock))),
+            None => {
+                let path = setup.state_dir.join(LOCK);
+                let message = "another step of a cutover is being done; nothing was changed";
+                Err(
+                    CliError::new(Class::Failed, "cutover_busy", message).hint(format!(
+                        "wait for its end, then look: warden cutover status; who it is: fuser {}",
+                        path.display()
+                    )),
+                )
+            }
+        }
+    }
 }
 
 /// What is observed of a plan, and of none.
@@ -152,12 +182,19 @@ pub(super) fn observe(
 impl Desk {
     /// Reads the plan and observes.
     pub(super) fn open(config: Option<&Path>, approval: &Approval) -> Result<Self, CliError> {
+        let alone = Alone::to_apply(&Setup::load(config)?, approval)?;
+        // Read only now: whoever was here before may have changed it.
         let setup = Setup::load(config)?;
         let plan = Plan::read(&approval.plan.path(&setup))?;
-        Self::at(setup, plan, approval)
+        Self::at(setup, plan, approval, alone)
     }
 
-    pub(super) fn at(setup: Setup, plan: Plan, approval: &Approval) -> Result<Self, CliError> {
+    pub(super) fn at(
+        setup: Setup,
+        plan: Plan,
+        approval: &Approval,
+        alone: Option<Alone>,
+    ) -> Result<Self, CliError> {
         let named = |given: &Option<String>| given.as_deref().map(operator_name).transpose();
         let operator = match named(&approval.operator)? {
             Some(name) => name,
@@ -189,6 +226,7 @@ impl Desk {
             operator,
             second_operator,
             host,
+            _alone: alone,
         })
     }
 
@@ -353,23 +391,23 @@ impl Desk {
     }
 }
 
-/// What checks found, for a record.
+/// What checks found, for a record. Where one was made several times, the later ones are numbered.
 pub(super) fn words(checks: &check::Report) -> BTreeMap<String, String> {
-    let mut words = BTreeMap::new();
+    let mut found = BTreeMap::new();
     for one in checks.checks() {
         let line = one.to_string();
         let (verdict, rest) = line.split_once(' ').unwrap_or((line.as_str(), ""));
         let facts = rest.split_once(' ').map_or("", |(_, facts)| facts);
-        // Several of one code, such as one for each log, are kept apart.
-        let taken = |code: &String| words.contains_key(code);
-        let numbered = (2..).map(|number: u32| format!("{}_{number}", one.code));
-        let code = std::iter::once(one.code.to_owned())
-            .chain(numbered)
-            .find(|code| !taken(code));
-        let text = format!("{verdict} {facts}").trim_end().to_owned();
-        words.extend(code.map(|code| (code, text)));
+        let mut name = one.code.to_owned();
+        for number in 2.. {
+            if !found.contains_key(&name) {
+                break;
+            }
+            name = format!("{}.{number}", one.code);
+        }
+        found.insert(name, format!("{verdict} {facts}").trim_end().to_owned());
     }
-    words
+    found
 }
 
 /// An error whose earlier steps stand.

@@ -1,4 +1,5 @@
-use super::desk::{Approval, Desk, actor, now, observe, plan_if_any};
+use super::desk::{Alone, Approval, Desk, actor, now, observe, plan_if_any};
+use crate::commands::ca::parsed_owner;
 use crate::credential::credential;
 use crate::environment::Setup;
 use crate::error::CliError;
@@ -9,15 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use warden_core::certificate::{CaPublicKey, Ttl, UnixTime};
 use warden_core::config::Backend;
+use warden_core::cutover::parity;
 use warden_core::cutover::plan::{Plan, Reason, Role, Signer, steps};
 use warden_core::cutover::step::Changed;
 use warden_core::cutover::{Gate, Verb};
 use warden_core::failure::Class;
 use warden_core::file::{self, FileError};
 use warden_core::host::trust::{self, TrustError};
-use warden_core::sign::LOCAL_CLOCK_SKEW;
 use warden_core::sign::openbao::issuers::{Engine, issuer_id};
 use warden_core::sign::openbao::roles::definitions;
+use warden_core::sign::{KeyIdRule, LOCAL_CLOCK_SKEW};
 
 /// How long a CA goes unreviewed unless the plan says otherwise, in days.
 const REVIEW_DAYS: u64 = 180;
@@ -59,6 +61,15 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "REASON", default_value = "rotation")]
     reason: String,
 
+    /// The service that is to sign with the new key: it is on a read-only mount, and root's unless
+    /// --key-owner says whose
+    #[arg(long, value_name = "USER:GROUP")]
+    service: Option<String>,
+
+    /// Whose the new key file has to be [default: root:root of a service, else who switches]
+    #[arg(long, value_name = "USER:GROUP")]
+    key_owner: Option<String>,
+
     /// sshd's RevokedKeys file, for a compromised CA
     #[arg(long, value_name = "FILE")]
     revoked_keys: Option<PathBuf>,
@@ -94,6 +105,7 @@ pub(crate) struct PlanArgs {
 
 impl PlanArgs {
     pub(super) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
+        let alone = Alone::to_apply(&Setup::load(config)?, &self.approval)?;
         let setup = Setup::load(config)?;
         let path = self.approval.plan.path(&setup);
         let plan = self.made(&setup)?;
@@ -118,7 +130,7 @@ impl PlanArgs {
                 vec!["nothing was written: this was a dry run; --apply writes it".to_owned()];
             return Ok(Report { text, json, notes });
         }
-        let mut desk = Desk::at(setup, plan, &self.approval)?;
+        let mut desk = Desk::at(setup, plan, &self.approval, alone)?;
         // What is on record is where this began, not where the plan leads.
         desk.observed = observed;
         let permit = desk.permit(Verb::Plan, None, &self.approval)?;
@@ -170,6 +182,8 @@ impl PlanArgs {
             })?,
             probe_actor: self.probe(setup)?,
             trust_files: self.trust_files.clone(),
+            service: owner(self.service.as_deref())?,
+            key_owner: owner(self.key_owner.as_deref())?,
             revoked_keys: self.revoked_keys.clone(),
             machines_without_ca_key: self.machines.clone(),
             protected: self.protected.iter().cloned().collect::<BTreeSet<_>>(),
@@ -309,7 +323,13 @@ fn signer(setup: &Setup, issuer: Option<&str>) -> Result<(Signer, Vec<Role>), Cl
         .into_iter()
         .map(|role| {
             let limits = engine.role_limits(&role.name).ok();
-            Role::new(role.name.as_str().to_owned(), limits, mount_max)
+            let mut found = Role::new(role.name.as_str().to_owned(), limits, mount_max);
+            if settings.key_id == KeyIdRule::AnyPrintable {
+                let read = engine.role(&role.name).ok();
+                let read = read.and_then(|role| parity::Role::from_value(role).ok());
+                found.key_id_format = read.map(|role| role.made_key_id().to_owned());
+            }
+            found
         });
     Ok((found, roles.collect()))
 }
@@ -377,6 +397,12 @@ fn window(setup: &Setup, roles: &[Role]) -> Result<(u64, String), CliError> {
             longest.name()
         ),
     ))
+}
+
+/// An owner of the command line, as the plan has it.
+fn owner(text: Option<&str>) -> Result<Option<String>, CliError> {
+    let found = text.map(parsed_owner).transpose()?;
+    Ok(found.map(|owner| owner.to_string()))
 }
 
 fn day(at: UnixTime) -> String {

@@ -1,16 +1,21 @@
 use super::desk::{Approval, Desk, now};
+use crate::commands::ca::{inspected, running};
 use crate::commands::gate::key_nobody_has;
+use crate::credential::credential;
 use crate::environment::Setup;
 use crate::error::CliError;
 use crate::output::Report;
 use clap::Args;
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use warden_core::config::Backend;
 use warden_core::cutover::check::{self, Check};
-use warden_core::cutover::parity::{Expected, MAX_LIVE_SECONDS, live};
+use warden_core::cutover::frozen::FrozenCas;
+use warden_core::cutover::observe;
+use warden_core::cutover::parity::{self, Expected, MAX_LIVE_SECONDS, Role, decisions, live};
 use warden_core::cutover::plan::Signer;
-use warden_core::cutover::pointer;
-use warden_core::cutover::preflight::{OldCa, Owner, Preflight};
+use warden_core::cutover::pointer::PointerError;
+use warden_core::cutover::preflight::{OldCa, Owner, Preflight, Service};
 use warden_core::cutover::state::{Admission, Seen};
 use warden_core::cutover::step::{Changed, with_causes};
 use warden_core::cutover::trial;
@@ -18,6 +23,10 @@ use warden_core::cutover::{Gate, Verb};
 use warden_core::failure::{Class, Failure};
 use warden_core::issue::{Outcome, issue};
 use warden_core::sign::openbao::issuers::{Engine, issuer_id};
+use warden_core::sign::openbao::roles::definitions;
+
+/// The owner of a service's key file.
+const ROOT: Owner = Owner { uid: 0, gid: 0 };
 
 /// Have the new CA sign
 ///
@@ -28,6 +37,18 @@ use warden_core::sign::openbao::issuers::{Engine, issuer_id};
 pub(crate) struct Switch {
     #[command(flatten)]
     approval: Approval,
+
+    /// Let the new CA, which an earlier cutover froze, sign again
+    #[arg(long)]
+    lift_freeze: bool,
+
+    /// What `docker inspect` or `podman inspect` wrote about the container of the plan's service
+    #[arg(long, value_name = "FILE")]
+    inspect: Option<PathBuf>,
+
+    /// Between two issuers of one engine: have the new one sign although it was never tried
+    #[arg(long)]
+    untried: bool,
 }
 
 /// A switch that did not come to its end.
@@ -35,6 +56,8 @@ pub(crate) struct Switch {
 pub(super) enum SwitchError {
     #[error("{0}")]
     Untouched(String),
+    #[error(transparent)]
+    Pointer(#[from] PointerError),
     #[error(
         "the signer was switched, but does not sign as it must, so it was switched back: {why}"
     )]
@@ -49,6 +72,7 @@ impl Failure for SwitchError {
     fn class(&self) -> Class {
         match self {
             Self::Untouched(_) => Class::Failed,
+            Self::Pointer(error) => error.class(),
             Self::Undone { .. } | Self::NotUndone { .. } => Class::Partial,
         }
     }
@@ -56,6 +80,7 @@ impl Failure for SwitchError {
     fn reason(&self) -> &'static str {
         match self {
             Self::Untouched(_) => "switch_failed",
+            Self::Pointer(error) => error.reason(),
             Self::Undone { .. } => "switch_undone",
             Self::NotUndone { .. } => "switch_not_undone",
         }
@@ -63,6 +88,7 @@ impl Failure for SwitchError {
 
     fn hints(&self) -> Vec<String> {
         let hint = match self {
+            Self::Pointer(error) => return error.hints(),
             Self::Untouched(_) => {
                 "nothing was changed; mend the cause and run the same command again"
             }
@@ -88,7 +114,7 @@ impl Switch {
         if desk.admits(verb)? == Admission::Done {
             return Ok(desk.unchanged(verb));
         }
-        let proofs = proofs(&desk, permit.is_some())?;
+        let proofs = self.proofs(&desk, permit.is_some())?;
         let shown = Report {
             text: proofs.to_string(),
             json: proofs.to_json(),
@@ -116,60 +142,149 @@ impl Switch {
             });
         };
         let target = desk.plan.config.display().to_string();
-        desk.change(&permit, target, Some(&proofs), || {
-            turn(&desk, &desk.plan.new)
-        })?;
+        desk.change(&permit, target, Some(&proofs), || forward(&desk))?;
         desk.done(verb, &[format!("{} signs", desk.plan.new.ca_fingerprint)])
     }
+
+    /// Everything the switch rests on, looked at now.
+    fn proofs(&self, desk: &Desk, live_too: bool) -> Result<check::Report, CliError> {
+        let mut report = check::Report::default();
+        for one in &desk.observed.trust {
+            let both = one.holds.as_ref().is_ok_and(|holds| holds.old && holds.new);
+            report.push(Check::of(both, "dual_trust").with("file", one.path.display()));
+        }
+        report.push(self.not_frozen(desk)?);
+        report.extend(
+            preflight(desk, self.inspect.as_deref())?
+                .checks()
+                .iter()
+                .filter(|one| one.verdict != check::Verdict::Skip)
+                .cloned(),
+        );
+        report.push(smoke_age(desk));
+        report.extend(decided_alike(desk)?.checks().iter().cloned());
+        match live_too {
+            _ if desk.plan.within_one_engine() => report.push(match self.untried {
+                true => Check::warn("new_ca_tried").with("untried", "accepted"),
+                false => Check::fail("new_ca_tried")
+                    .with("why", "only-the-default-issuer-signs")
+                    .with("want", "--untried"),
+            }),
+            false => report.push(Check::skip("parity", "dry_run_signs_nothing")),
+            true => report.extend(signed_alike(desk)?.checks().iter().cloned()),
+        }
+        Ok(report)
+    }
+
+    /// What an earlier cutover froze signs again only if that is said.
+    fn not_frozen(&self, desk: &Desk) -> Result<Check, CliError> {
+        let new = &desk.plan.new;
+        let frozen = FrozenCas::read(&desk.setup.state_dir)?;
+        let code = "new_ca_not_frozen";
+        Ok(
+            match frozen.since(&new.config.backend, &new.ca_fingerprint) {
+                None => Check::pass(code),
+                Some(since) => match self.lift_freeze {
+                    true => Check::warn(code)
+                        .with("since", since)
+                        .with("freeze", "lifted"),
+                    false => Check::fail(code)
+                        .with("since", since)
+                        .with("want", "--lift-freeze"),
+                },
+            },
+        )
+    }
+}
+
+/// Has the new CA sign; where it was frozen, it is again if that fails.
+fn forward(desk: &Desk) -> Result<Changed, SwitchError> {
+    let (new, state_dir) = (&desk.plan.new, &desk.setup.state_dir);
+    let untouched = |error: &dyn Error| SwitchError::Untouched(with_causes(error));
+    let frozen = FrozenCas::read(state_dir).map_err(|error| untouched(&error))?;
+    if frozen
+        .since(&new.config.backend, &new.ca_fingerprint)
+        .is_none()
+    {
+        return turn(desk, new);
+    }
+    let lifted = frozen
+        .clone()
+        .without(&new.config.backend, &new.ca_fingerprint);
+    lifted.write(state_dir).map_err(|error| untouched(&error))?;
+    turn(desk, new).map_err(|error| match frozen.write(state_dir) {
+        Ok(()) => error,
+        Err(then) => SwitchError::NotUndone {
+            why: error.to_string(),
+            then: with_causes(&then),
+        },
+    })
 }
 
 /// Has this signer sign, proves it by a certificate, and goes back to what was if it does not.
 pub(super) fn turn(desk: &Desk, to: &Signer) -> Result<Changed, SwitchError> {
-    let before = desk
-        .setup
-        .pointer()
-        .map_err(|error| SwitchError::Untouched(error.reason().to_owned()))?;
-    let default_before = set_default_issuer(desk, to).map_err(SwitchError::Untouched)?;
-    let written = desk
-        .setup
-        .write_pointer(&to.config)
-        .map_err(|error| with_causes(&error));
-    let Err(why) = written.and_then(|()| signs(desk, to)) else {
-        return Ok(Changed::default());
+    let default_before = set_default_issuer(desk, to)?;
+    let why = match desk.setup.write_pointer(&to.config) {
+        Err(error @ PointerError::Changed { .. }) if default_before.is_none() => {
+            return Err(error.into());
+        }
+        Err(error) => with_causes(&error),
+        Ok(()) => match signs(desk, to) {
+            Ok(()) => return Ok(Changed::default()),
+            Err(why) => why,
+        },
     };
-    // The very text of before, so that nothing but the attempt itself is undone.
-    let restored = pointer::write(&desk.setup.config_path, desk.setup.text(), &before, None)
+    let restored = desk
+        .setup
+        .restore_pointer(&to.config)
         .map_err(|error| with_causes(&error));
-    let restored = restored.and_then(|()| match &default_before {
-        Some(id) => set_issuer(desk, id),
-        None => Ok(()),
-    });
-    match restored {
-        Ok(()) => Err(SwitchError::Undone { why }),
-        Err(then) => Err(SwitchError::NotUndone { why, then }),
+    undone(
+        why,
+        restored.and_then(|()| match default_before {
+            Some(before) => set_issuer(desk, before),
+            None => Ok(()),
+        }),
+    )
+}
+
+/// What to say of a switch that failed, by whether it could be taken back.
+fn undone<T>(why: String, taken_back: Result<(), String>) -> Result<T, SwitchError> {
+    Err(match taken_back {
+        Ok(()) => SwitchError::Undone { why },
+        Err(then) => SwitchError::NotUndone { why, then },
+    })
+}
+
+/// Between two issuers of one engine the default is changed too; gives the signer that was it.
+fn set_default_issuer<'a>(desk: &'a Desk, to: &Signer) -> Result<Option<&'a Signer>, SwitchError> {
+    let (old, new) = (&desk.plan.old, &desk.plan.new);
+    if !desk.plan.within_one_engine() {
+        return Ok(None);
+    }
+    // One of the two is what signs until now: that is what this engine goes back to.
+    let before = if to.issuer == new.issuer { old } else { new };
+    let Err(why) = set_issuer(desk, to) else {
+        return Ok(Some(before));
+    };
+    // An answer that was lost says nothing about what was done; the engine's key does.
+    let served = desk
+        .setup
+        .vault()
+        .map(|vault| observe::engine_key(&vault.settings, None));
+    match served {
+        Ok(Ok(Some(key))) if key.fingerprint().as_str() != to.ca_fingerprint => {
+            Err(SwitchError::Untouched(why))
+        }
+        _ => undone(why, set_issuer(desk, before)),
     }
 }
 
-/// Between two issuers of one engine the default is changed too; gives the one that was it.
-fn set_default_issuer(desk: &Desk, to: &Signer) -> Result<Option<String>, String> {
-    let (old, new) = (&desk.plan.old, &desk.plan.new);
-    // One of the two is what signs until now: that is what this engine goes back to.
-    let (Some(of_old), Some(of_new), Some(id)) = (&old.issuer, &new.issuer, &to.issuer) else {
-        return Ok(None);
-    };
-    set_issuer(desk, id)?;
-    Ok(Some(if id == of_new {
-        of_old.clone()
-    } else {
-        of_new.clone()
-    }))
-}
-
-fn set_issuer(desk: &Desk, id: &str) -> Result<(), String> {
+fn set_issuer(desk: &Desk, signer: &Signer) -> Result<(), String> {
     let change = || -> Result<(), CliError> {
+        let id = issuer_id(signer.issuer.as_deref().unwrap_or_default())?;
         let vault = desk.setup.vault()?;
-        let credential = crate::credential::credential(&vault.credential)?;
-        Ok(Engine::new(&vault.settings, Some(&credential))?.set_default_issuer(&issuer_id(id)?)?)
+        let credential = credential(&vault.credential)?;
+        Ok(Engine::new(&vault.settings, Some(&credential))?.set_default_issuer(&id)?)
     };
     change().map_err(|error| error.lines().join("; "))
 }
@@ -193,33 +308,8 @@ fn signs(desk: &Desk, to: &Signer) -> Result<(), String> {
     }
 }
 
-/// Everything the switch rests on, looked at now.
-fn proofs(desk: &Desk, live_too: bool) -> Result<check::Report, CliError> {
-    let mut report = check::Report::default();
-    for one in &desk.observed.trust {
-        let both = one.holds.as_ref().is_ok_and(|holds| holds.old && holds.new);
-        report.push(Check::of(both, "dual_trust").with("file", one.path.display()));
-    }
-    report.extend(
-        preflight(desk)?
-            .checks()
-            .iter()
-            .filter(|one| one.verdict != check::Verdict::Skip)
-            .cloned(),
-    );
-    report.push(smoke_age(desk));
-    match live_too {
-        _ if desk.plan.within_one_engine() => {
-            report.push(Check::skip("parity", "only_the_default_issuer_signs"))
-        }
-        false => report.push(Check::skip("parity", "dry_run_signs_nothing")),
-        true => report.extend(parity(desk)?.checks().iter().cloned()),
-    }
-    Ok(report)
-}
-
 /// The new CA's preflight.
-pub(super) fn preflight(desk: &Desk) -> Result<check::Report, CliError> {
+fn preflight(desk: &Desk, inspection: Option<&Path>) -> Result<check::Report, CliError> {
     let there = desk.with_signer(&desk.plan.new)?;
     if there.backend_kind() == Backend::Vault {
         let check = Check::of(desk.observed.new_signer == Seen::Present, "ca_served")
@@ -229,15 +319,22 @@ pub(super) fn preflight(desk: &Desk) -> Result<check::Report, CliError> {
     let mut key = there.ca_key_file()?;
     key.path = std::path::absolute(&key.path).unwrap_or(key.path);
     let (old, new) = (desk.plan.old.key()?, desk.plan.new.key()?);
+    let service = desk.plan.service.as_deref().and_then(Owner::parse);
+    let service = service.map(|owner| Service {
+        uid: owner.uid,
+        groups: vec![owner.gid],
+    });
+    let container = inspection.map(inspected).transpose()?;
     let preflight = Preflight {
         key: &key,
-        owner: Owner {
-            uid: rustix::process::geteuid().as_raw(),
-            gid: rustix::process::getegid().as_raw(),
+        owner: match (desk.plan.key_owner.as_deref(), &service) {
+            (Some(text), _) => Owner::parse(text).unwrap_or(ROOT),
+            (None, Some(_)) => ROOT,
+            (None, None) => running(),
         },
-        service: None,
-        read_only_mount: false,
-        container: None,
+        service: service.as_ref(),
+        read_only_mount: service.is_some(),
+        container: container.as_ref(),
         fingerprint: Some(new.fingerprint()),
         old: match desk.plan.same_key {
             true => OldCa::Same(old.fingerprint()),
@@ -263,8 +360,66 @@ fn smoke_age(desk: &Desk) -> Check {
     }
 }
 
+/// What each role of the engine decides, against what the inventory gives its actors.
+fn decided_alike(desk: &Desk) -> Result<check::Report, CliError> {
+    let code = "parity_role";
+    let (from_engine, to_engine) = (
+        desk.plan.old.engine.is_some(),
+        desk.plan.new.engine.is_some(),
+    );
+    if from_engine == to_engine {
+        let check = Check::skip(code, "the_same_decides_for_both");
+        return Ok([check].into_iter().collect());
+    }
+    let vault = desk.setup.vault()?;
+    let credential = credential(&vault.credential)?;
+    let engine = Engine::new(&vault.settings, Some(&credential))?;
+    let inventory = desk.setup.inventory.load()?;
+    let mut report = check::Report::default();
+    for given in definitions(&inventory, &vault.settings.roles, now()) {
+        let name = given.name.as_str().to_owned();
+        let read = engine.role(&given.name).map_err(|error| error.reason());
+        let role =
+            match read.and_then(|role| Role::from_value(role).map_err(|error| error.reason())) {
+                Ok(role) => parity::Signer::Role(Box::new(role)),
+                Err(reason) => {
+                    report.push(Check::fail(code).with("role", name).with("reason", reason));
+                    continue;
+                }
+            };
+        let given = parity::Signer::Inventory(given);
+        let expected = Expected {
+            old_key_id: key_id_format(desk, &name),
+            ..Expected::default()
+        };
+        let compared = match from_engine {
+            true => decisions(&role, &given, &expected),
+            false => decisions(&given, &role, &expected),
+        };
+        report.push(
+            Check::of(compared.ready(), code)
+                .with("role", &name)
+                .with("compared", compared.count(check::Verdict::Pass)),
+        );
+        let in_doubt = compared
+            .checks()
+            .iter()
+            .filter(|one| matches!(one.verdict, check::Verdict::Fail | check::Verdict::Warn));
+        report.extend(in_doubt.map(|one| one.clone().with("role", &name)));
+    }
+    Ok(report)
+}
+
+/// The key id that a role of the old engine makes, by the plan.
+fn key_id_format(desk: &Desk, role: &str) -> Option<String> {
+    let mut roles = desk.plan.roles.iter();
+    roles
+        .find(|one| one.name == role)
+        .and_then(|one| one.key_id_format.clone())
+}
+
 /// Both signers, side by side, on record.
-fn parity(desk: &Desk) -> Result<check::Report, CliError> {
+fn signed_alike(desk: &Desk) -> Result<check::Report, CliError> {
     let (old, new) = (
         desk.with_signer(&desk.plan.old)?.unguarded_backend()?,
         desk.with_signer(&desk.plan.new)?.unguarded_backend()?,
@@ -273,7 +428,10 @@ fn parity(desk: &Desk) -> Result<check::Report, CliError> {
     let expected = Expected {
         old_ca: Some(desk.plan.old.key()?.fingerprint().clone()),
         new_ca: Some(desk.plan.new.key()?.fingerprint().clone()),
-        old_key_id: None,
+        old_key_id: match (&desk.plan.old.engine, desk.setup.vault()) {
+            (Some(_), Ok(vault)) => key_id_format(desk, vault.settings.roles.of(&probe).as_str()),
+            _ => None,
+        },
     };
     desk.with_issuer(&*old, |old| {
         desk.with_issuer(&*new, |new| live(&probe, &key, old, new, &expected))

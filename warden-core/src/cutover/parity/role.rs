@@ -99,8 +99,18 @@ impl Role {
         let unusable = |what: &str| RoleError {
             detail: what.to_owned(),
         };
-        let mut data: serde_json::Value =
-            serde_json::from_slice(text).map_err(|_| unusable("not JSON"))?;
+        let data = serde_json::from_slice(text).map_err(|_| unusable("not JSON"))?;
+        Self::from_value(data)
+    }
+
+    /// The same, of an answer that was read as JSON.
+    ///
+    /// # Errors
+    /// If a field that decides is missing or of another type.
+    pub fn from_value(mut data: serde_json::Value) -> Result<Self, RoleError> {
+        let unusable = |what: &str| RoleError {
+            detail: what.to_owned(),
+        };
         if let Some(inner) = data.get_mut("data") {
             data = inner.take();
         }
@@ -127,6 +137,14 @@ impl Role {
         match self.max_ttl {
             0 => SYSTEM_MAX_TTL,
             seconds => seconds,
+        }
+    }
+
+    /// The key id of a request that names none, with its placeholders.
+    pub fn made_key_id(&self) -> &str {
+        match self.key_id_format.as_str() {
+            "" => "vault-{{token_display_name}}-{{public_key_hash}}",
+            format => format,
         }
     }
 
@@ -239,10 +257,7 @@ impl Role {
     fn key_id(&self, request: &Request) -> Result<String, Refused> {
         match request.key_id.as_deref().filter(|id| !id.is_empty()) {
             Some(id) => only(self.allow_user_key_ids, id),
-            None if self.key_id_format.is_empty() => {
-                Ok("vault-{{token_display_name}}-{{public_key_hash}}".to_owned())
-            }
-            None => Ok(self.key_id_format.clone()),
+            None => Ok(self.made_key_id().to_owned()),
         }
     }
 

@@ -112,6 +112,15 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// A role as the server reads it out.
+    ///
+    /// # Errors
+    /// If it may not be read, is not there, or is not JSON.
+    pub fn role(&self, role: &PathName) -> Result<Value, BackendError> {
+        self.read_json(&self.path(&format!("roles/{}", role.as_str())))
+            .map_err(|error| error.while_doing(&format!("cannot read the role {}", role.as_str())))
+    }
+
     /// The longest any certificate of the mount may live, in seconds, if it may be read.
     pub fn mount_max_ttl(&self) -> Option<u64> {
         let path = format!("v1/sys/mounts/{}/tune", self.settings.mount.as_str());

@@ -7,9 +7,12 @@
 //!   leaves the other.
 
 mod item;
+mod meanwhile;
 mod store;
 
 pub use item::{Item, Step, Why, WhyError};
+pub(crate) use meanwhile::still_good;
+pub use meanwhile::{Loaded, RevocationSource, Withdrawn};
 pub use store::{Done, MAX_REVOCATIONS_BYTES, RevocationError, Target, load, mend, revoke, undo};
 
 use crate::certificate::{CaPublicKey, Fingerprint, Parsed, Serial, UnixTime};

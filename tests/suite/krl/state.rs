@@ -3,6 +3,7 @@
 use crate::setup::{ACTOR, Setup, as_root, refusal_of_text};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use warden_core::certificate::Parsed;
 use warden_core::host::krl::Krl;
 use warden_core::revocation::Revocations;
 use warden_tests::process::Outcome;
@@ -50,6 +51,45 @@ fn many_at_once_all_end_in_the_file() {
     assert_eq!(items(&setup).len(), 24);
     setup.verify().check();
     assert_eq!(setup.records().len(), 1 + 24);
+}
+
+#[test]
+fn of_many_signed_beside_a_revocation_each_that_was_handed_out_is_in_the_list() {
+    let setup = Setup::new();
+    let (mut handed_out, mut refused) = (Vec::new(), 0);
+    for round in 0..6 {
+        let mut signing = Vec::new();
+        let mut revoking = None;
+        for number in 0..24 {
+            if number == 4 + 3 * round {
+                let program = setup.program().args(["revoke", ACTOR]).args(WHY);
+                revoking = Some(program.start());
+            }
+            signing.push(setup.signing().start());
+        }
+        let revoked = revoking.unwrap().finish(Duration::from_secs(60)).unwrap();
+        revoked.check();
+        for one in signing {
+            let signed = one.finish(Duration::from_secs(60)).unwrap();
+            match signed.succeeded() {
+                true => handed_out.push(Parsed::from_line(signed.stdout.as_bytes()).unwrap()),
+                false => {
+                    refusal_of_text(&signed, 3, "actor_revoked");
+                    refused += 1;
+                }
+            }
+        }
+        let out = setup.join("revoked");
+        let build = setup.program().args(["krl", "build", "--out"]);
+        build.arg(&out).run().check();
+        let list = Krl::parse(&std::fs::read(&out).unwrap()).unwrap();
+        for certificate in handed_out.drain(..) {
+            assert!(list.revokes(&certificate).is_some(), "round {round}");
+        }
+        revoke(&setup, &["--undo", ACTOR]).check();
+    }
+    assert!(refused > 12, "{refused}");
+    setup.verify().check();
 }
 
 #[test]

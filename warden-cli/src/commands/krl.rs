@@ -176,7 +176,10 @@ impl Check {
             .map_err(|error| error.cause(format!("in {}", self.certificate.display())))?;
         let (matched, words) = match &self.krl {
             Some(path) => subject.in_list(&read_list(path)?),
-            None => subject.in_state(&revocation::load(&Setup::load(config)?.state_dir)?),
+            None => {
+                let revocations = revocation::load(&Setup::load(config)?.state_dir)?;
+                subject.in_state(&revocations)
+            }
         }
         .map_or((None, String::new()), |(matched, words)| {
             (Some(matched), words)

@@ -3,14 +3,14 @@
 //! - A change is recorded and synced first, then the file is replaced; `revocations.lock` keeps
 //!   writers apart. Whatever was recorded but is not in the file is put there by the next writer.
 //! - A reader reads this one file. If there is none, nothing was ever revoked, provided that there is
-//!   no `revocations.lock` either: it is made before the first record and stays for good. Anything
+//!   no `revocations.lock` either: it is made after the first file and stays for good. Anything
 //!   else is an error, and nothing is signed.
 
-use super::{Item, Revocations, Step, Why};
+use super::{Item, Loaded, Revocations, Step, Why};
 use crate::certificate::{Fingerprint, Serial, UnixTime};
 use crate::clock::Clock;
 use crate::failure::{Class, Failure};
-use crate::file::{self, FileError, Links};
+use crate::file::{self, FileError, Links, Prepared};
 use crate::inventory::ActorName;
 use crate::journal::{
     self, ChainError, FileJournal, JournalError, Kind, Outcome, Record, read_records,
@@ -189,14 +189,8 @@ impl Failure for RevocationError {
 ///
 /// # Errors
 /// If the file is unreadable, malformed, or missing though something was revoked.
-pub fn load(state_dir: &Path) -> Result<Revocations, RevocationError> {
-    match read(state_dir)? {
-        Some(revocations) => Ok(revocations),
-        None if nobody_ever_wrote(state_dir) => Ok(Revocations::none()),
-        None => Err(RevocationError::Missing {
-            path: state_dir.join(FILE),
-        }),
-    }
+pub fn load(state_dir: &Path) -> Result<Loaded, RevocationError> {
+    Loaded::read(state_dir.to_owned())
 }
 
 /// Whether there is no lock; anything but its plain absence counts as one.
@@ -205,16 +199,38 @@ fn nobody_ever_wrote(state_dir: &Path) -> bool {
     found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
-fn read(state_dir: &Path) -> Result<Option<Revocations>, RevocationError> {
-    let path = state_dir.join(FILE);
-    let text = match file::read_text(&path, MAX_REVOCATIONS_BYTES, Links::Refuse) {
-        Ok(text) => text,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(RevocationError::Unreadable(error)),
-    };
-    match Revocations::from_json(&text) {
-        Ok(revocations) => Ok(Some(revocations)),
-        Err(detail) => Err(RevocationError::Malformed { path, detail }),
+/// Makes the file if nobody ever revoked anything, however late the journal begins. It is there before
+/// the lock, so that nobody finds the lock alone, which means that the file was lost.
+fn make_first(state_dir: &Path) -> Result<(), RevocationError> {
+    if !nobody_ever_wrote(state_dir) || read_text(state_dir)?.is_some() {
+        return Ok(());
+    }
+    let nothing = Revocations::none().to_json();
+    file::prepare(&state_dir.join(FILE), 0o600, nothing.as_bytes())
+        .and_then(Prepared::install_first)
+        .map_err(|error| RevocationError::NotRecorded(error.into()))
+}
+
+/// The content of the file, if there is one.
+pub(super) fn read_text(state_dir: &Path) -> Result<Option<String>, RevocationError> {
+    match file::read_text(&state_dir.join(FILE), MAX_REVOCATIONS_BYTES, Links::Refuse) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(RevocationError::Unreadable(error)),
+    }
+}
+
+/// What the content of the file says, or that there is none.
+pub(super) fn parse(state_dir: &Path, text: Option<&str>) -> Result<Revocations, RevocationError> {
+    let path = || state_dir.join(FILE);
+    match text.map(Revocations::from_json) {
+        Some(Ok(revocations)) => Ok(revocations),
+        Some(Err(detail)) => Err(RevocationError::Malformed {
+            path: path(),
+            detail,
+        }),
+        None if nobody_ever_wrote(state_dir) => Ok(Revocations::none()),
+        None => Err(RevocationError::Missing { path: path() }),
     }
 }
 
@@ -233,6 +249,8 @@ pub fn revoke(
     if let Target::Actor(actor) = target {
         // First of all it gets no new ones, and then those it has are looked for.
         writer.change(false, why, vec![Item::Actor(actor.clone())])?;
+        // Who looked before that what is revoked has recorded his certificate when this returns.
+        drop(journal.lock().map_err(|error| writer.failed(error))?);
     }
     let issued = writer.issued(target)?;
     writer.done.known = issued.len();
@@ -335,13 +353,16 @@ impl<'a> Writer<'a> {
         older: &[PathBuf],
         clock: &'a dyn Clock,
     ) -> Result<Self, RevocationError> {
-        // Nobody ever revoked anything if there is no lock, however late the journal begins.
-        let fresh = nobody_ever_wrote(journal.state_dir());
+        make_first(journal.state_dir())?;
         let lock = journal
             .lock_file(LOCK)
             .map_err(RevocationError::NotRecorded)?;
-        let there = read(journal.state_dir())?;
-        let (missing, mut revocations) = (there.is_none(), there.unwrap_or_default());
+        let text = read_text(journal.state_dir())?;
+        let missing = text.is_none();
+        let mut revocations = match text {
+            None => Revocations::none(),
+            Some(text) => parse(journal.state_dir(), Some(&text))?,
+        };
         let (mut first, mut mended) = (None, 0);
         let mut replay = |record: Record| {
             first.get_or_insert(record.seq);
@@ -361,7 +382,7 @@ impl<'a> Writer<'a> {
         for path in older.iter().chain([&journal.path()]) {
             read_records(path, &mut replay).map_err(RevocationError::Journal)?;
         }
-        if missing && !fresh && first.is_none_or(|first| first > 1) {
+        if missing && first.is_none_or(|first| first > 1) {
             return Err(RevocationError::Beginning { first });
         }
         let done = Done {

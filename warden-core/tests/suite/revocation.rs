@@ -1,5 +1,7 @@
 //! What is revoked: in the bounds, in the journal, and in the list for hosts.
 
+mod meanwhile;
+
 use crate::scene::{Inventory, NOW, actor, user_key};
 use std::path::Path;
 use tempfile::TempDir;
@@ -38,7 +40,7 @@ impl State {
     }
 
     fn load(&self) -> Revocations {
-        load(&self.path()).unwrap()
+        Revocations::clone(&load(&self.path()).unwrap())
     }
 
     fn items(&self) -> Vec<Item> {

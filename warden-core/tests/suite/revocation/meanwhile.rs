@@ -112,6 +112,7 @@ fn what_others_lose_meanwhile_is_no_hindrance() {
         state.revoke(&Target::Actor(actor("agt-hub")));
         undo(
             &state.journal,
+            &[],
             &Target::Actor(actor("agt-hub")),
             &why(),
             &At(NOW),
@@ -132,6 +133,7 @@ fn what_is_no_longer_known_when_it_is_recorded_is_not_issued() {
     std::fs::remove_file(&file).unwrap();
     undo(
         &state.journal,
+        &[],
         &Target::Actor(actor("agt-other")),
         &why(),
         &At(NOW),
@@ -203,6 +205,7 @@ fn a_certificate_that_is_just_being_recorded_is_found_by_who_revokes_its_actor()
         };
         let done = revoke(
             &state.journal,
+            &[],
             &Target::Actor(actor("agt-b")),
             &why(),
             &clock,

@@ -414,6 +414,16 @@ impl Prepared {
             .map_err(|error| FileError::io("replace", &path)(error.error))?;
         sync_directory(directory_of(&path))
     }
+
+    /// Gives it its name and makes that durable, unless something has that name already.
+    pub(crate) fn install_first(self) -> Result<(), FileError> {
+        let Self { temporary, path } = self;
+        match temporary.persist_noclobber(&path) {
+            Ok(_) => sync_directory(directory_of(&path)),
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(error) => Err(FileError::io("create", &path)(error.error)),
+        }
+    }
 }
 
 /// Writes a file that is to replace a regular one, or nothing, at `path`.

@@ -10,7 +10,7 @@ use crate::gate::{GateError, Gating};
 use crate::inventory::{InventoryError, InventoryPath};
 use crate::journal::{self, IssuedCertificate, Journal, JournalError, Recorded};
 use crate::request::CertificateRequest;
-use crate::revocation::Revocations;
+use crate::revocation::{RevocationSource, Withdrawn};
 use crate::sign::{SignError, SigningBackend, sign};
 
 /// What issuing rests on.
@@ -18,8 +18,8 @@ use crate::sign::{SignError, SigningBackend, sign};
 pub struct Issuer<'a> {
     /// Who may be given what.
     pub inventory: &'a InventoryPath,
-    /// What is revoked.
-    pub revocations: &'a Revocations,
+    /// What is revoked, looked at before signing and again when it is recorded.
+    pub revocations: &'a dyn RevocationSource,
     /// Whom the gate judges; the actor itself if nobody else is named.
     pub subject: Option<&'a Subject>,
     /// Whether a gate is asked.
@@ -55,6 +55,9 @@ pub enum IssueError {
     /// Nothing was signed, or not what was authorized.
     #[error("cannot issue a certificate: {0}")]
     Sign(#[source] SignError),
+    /// It was signed, and revoked before it could be recorded.
+    #[error("cannot issue a certificate: {0}")]
+    Withdrawn(#[source] Withdrawn),
     /// The outcome could not be recorded, and so nothing was issued.
     #[error("nothing was issued, because {what} could not be recorded")]
     NotRecorded {
@@ -72,6 +75,7 @@ impl Failure for IssueError {
             Self::Inventory(error) => error.class(),
             Self::Gate(error) => error.class(),
             Self::Sign(error) => error.class(),
+            Self::Withdrawn(error) => error.class(),
             Self::NotRecorded { .. } => Class::NotRecorded,
         }
     }
@@ -81,6 +85,7 @@ impl Failure for IssueError {
             Self::Inventory(error) => error.reason(),
             Self::Gate(error) => error.reason(),
             Self::Sign(error) => error.reason(),
+            Self::Withdrawn(error) => error.reason(),
             Self::NotRecorded { source, .. } => source.reason(),
         }
     }
@@ -90,6 +95,7 @@ impl Failure for IssueError {
             Self::Inventory(error) => error.hints(),
             Self::Gate(error) => error.hints(),
             Self::Sign(error) => error.hints(),
+            Self::Withdrawn(error) => error.hints(),
             Self::NotRecorded { source, .. } => source.hints(),
         }
     }
@@ -117,13 +123,13 @@ pub fn issue(request: CertificateRequest, by: &Issuer<'_>) -> Result<Outcome, Is
             return Err(unless_unrecorded(recorded, IssueError::Inventory(error)));
         }
     };
+    let revocations = by.revocations.known();
     let subject = by
         .subject
         .cloned()
         .unwrap_or_else(|| Subject::from(&holder));
     let now = by.clock.now();
-    let decision =
-        authorize_with_gate(request, &standing, by.revocations, now, &subject, by.gating);
+    let decision = authorize_with_gate(request, &standing, revocations, now, &subject, by.gating);
     let authorization = match decision {
         Ok(Decision::Allow(authorization)) => authorization,
         Err(ungated) => {
@@ -139,7 +145,7 @@ pub fn issue(request: CertificateRequest, by: &Issuer<'_>) -> Result<Outcome, Is
             return Ok(Outcome::Denied(denial, recorded));
         }
     };
-    let signed = match sign(authorization, by.backend, by.revocations, by.clock) {
+    let signed = match sign(authorization, by.backend, revocations, by.clock) {
         Ok(signed) => signed,
         Err((authorization, error)) => {
             let recorded = journal::record_not_signed(
@@ -152,9 +158,10 @@ pub fn issue(request: CertificateRequest, by: &Issuer<'_>) -> Result<Outcome, Is
             return Err(unless_unrecorded(recorded, IssueError::Sign(error)));
         }
     };
-    journal::record_issued(by.journal, signed, by.clock.now())
+    journal::record_issued(by.journal, signed, by.revocations, by.clock.now())
+        .map_err(not_recorded("the certificate".to_owned()))?
         .map(|issued| Outcome::Issued(Box::new(issued)))
-        .map_err(not_recorded("the certificate".to_owned()))
+        .map_err(IssueError::Withdrawn)
 }
 
 fn not_recorded(what: String) -> impl FnOnce(JournalError) -> IssueError {

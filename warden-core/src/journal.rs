@@ -18,7 +18,7 @@ use crate::authorize::{Authorization, Denial, Ungated};
 use crate::certificate::UnixTime;
 use crate::failure::Failure;
 use crate::inventory::{ActorName, Holder};
-use crate::revocation::Step;
+use crate::revocation::{self, RevocationSource, Step, Withdrawn};
 use crate::sign::SignedCertificate;
 use std::collections::BTreeMap;
 
@@ -28,12 +28,25 @@ use std::collections::BTreeMap;
 /// - When `append` returns `Ok`, the record survives a crash.
 /// - Records are in one order with one chain, whoever appends.
 /// - When it fails, no part of the record is left that a later record could be chained onto.
+/// - `entry` is asked at most once, while nobody else can add a record.
 pub trait Journal {
+    /// Adds the record that `entry` gives. `at` is the moment of the decision.
+    ///
+    /// # Errors
+    /// If the record cannot be made durable.
+    fn append_with(
+        &self,
+        entry: &mut dyn FnMut() -> Entry,
+        at: UnixTime,
+    ) -> Result<Recorded, JournalError>;
+
     /// Adds one record. `at` is the moment of the decision.
     ///
     /// # Errors
     /// If the record cannot be made durable.
-    fn append(&self, entry: &Entry, at: UnixTime) -> Result<Recorded, JournalError>;
+    fn append(&self, entry: &Entry, at: UnixTime) -> Result<Recorded, JournalError> {
+        self.append_with(&mut || entry.clone(), at)
+    }
 }
 
 /// A certificate whose record is on disk: the only kind that can be delivered.
@@ -60,17 +73,27 @@ impl IssuedCertificate {
     }
 }
 
-/// Records a signed certificate and thereby issues it.
+/// Records a signed certificate and thereby issues it, or that it was withdrawn, if what it is made of
+/// is revoked by now.
 ///
 /// # Errors
 /// If the record cannot be made durable; the certificate is then gone.
 pub fn record_issued(
     journal: &dyn Journal,
     signed: SignedCertificate,
+    revocations: &dyn RevocationSource,
     at: UnixTime,
-) -> Result<IssuedCertificate, JournalError> {
-    let recorded = journal.append(&Entry::issued(&signed), at)?;
-    Ok(IssuedCertificate { signed, recorded })
+) -> Result<Result<IssuedCertificate, Withdrawn>, JournalError> {
+    let mut good = Ok(());
+    let mut entry = || {
+        good = revocation::still_good(&signed, revocations);
+        match &good {
+            Ok(()) => Entry::issued(&signed),
+            Err(error) => Entry::not_signed(signed.authorization(), signed.backend(), error),
+        }
+    };
+    let recorded = journal.append_with(&mut entry, at)?;
+    Ok(good.map(|()| IssuedCertificate { signed, recorded }))
 }
 
 /// Records a denial.

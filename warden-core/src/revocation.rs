@@ -6,11 +6,18 @@
 //! - A certificate revoked with its actor and one revoked for itself are two items: undoing the one
 //!   leaves the other.
 
+mod error;
 mod item;
+mod meanwhile;
 mod store;
 
+pub use error::RevocationError;
 pub use item::{Item, Step, Why, WhyError};
-pub use store::{Done, MAX_REVOCATIONS_BYTES, RevocationError, Target, load, mend, revoke, undo};
+pub(crate) use meanwhile::still_good;
+pub use meanwhile::{Loaded, RevocationSource, Withdrawn};
+pub use store::{
+    Done, MAX_REVOCATIONS_BYTES, Target, Unread, load, load_mended, mend, revoke, undo,
+};
 
 use crate::certificate::{CaPublicKey, Fingerprint, Parsed, Serial, UnixTime};
 use crate::failure::{Class, Failure};
@@ -22,6 +29,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How long after its end a certificate still counts as valid, in seconds: for hosts whose clocks
 /// are behind.
 pub const CLOCK_MARGIN_SECONDS: u64 = 3600;
+
+/// How long after its end a certificate is still kept as revoked, in seconds: for a clock that once
+/// was ahead.
+const KEPT_SECONDS: u64 = 30 * 24 * 3600;
 
 /// Everything that is revoked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -181,8 +192,10 @@ impl Revocations {
         self.through = self.through.max(seq);
     }
 
+    /// Forgets certificates that ended long ago.
     fn drop_expired(&mut self, now: UnixTime) {
-        self.items.retain(|item, _| item.counts_at(now));
+        let then = now.minus(KEPT_SECONDS);
+        self.items.retain(|item, _| item.counts_at(then));
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::setup::{ACTOR, Setup, as_root, refusal_of_text};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use warden_core::certificate::Parsed;
 use warden_core::host::krl::Krl;
 use warden_core::revocation::Revocations;
 use warden_tests::process::Outcome;
@@ -50,6 +51,45 @@ fn many_at_once_all_end_in_the_file() {
     assert_eq!(items(&setup).len(), 24);
     setup.verify().check();
     assert_eq!(setup.records().len(), 1 + 24);
+}
+
+#[test]
+fn of_many_signed_beside_a_revocation_each_that_was_handed_out_is_in_the_list() {
+    let setup = Setup::new();
+    let (mut handed_out, mut refused) = (Vec::new(), 0);
+    for round in 0..6 {
+        let mut signing = Vec::new();
+        let mut revoking = None;
+        for number in 0..24 {
+            if number == 4 + 3 * round {
+                let program = setup.program().args(["revoke", ACTOR]).args(WHY);
+                revoking = Some(program.start());
+            }
+            signing.push(setup.signing().start());
+        }
+        let revoked = revoking.unwrap().finish(Duration::from_secs(60)).unwrap();
+        revoked.check();
+        for one in signing {
+            let signed = one.finish(Duration::from_secs(60)).unwrap();
+            match signed.succeeded() {
+                true => handed_out.push(Parsed::from_line(signed.stdout.as_bytes()).unwrap()),
+                false => {
+                    refusal_of_text(&signed, 3, "actor_revoked");
+                    refused += 1;
+                }
+            }
+        }
+        let out = setup.join("revoked");
+        let build = setup.program().args(["krl", "build", "--out"]);
+        build.arg(&out).run().check();
+        let list = Krl::parse(&std::fs::read(&out).unwrap()).unwrap();
+        for certificate in handed_out.drain(..) {
+            assert!(list.revokes(&certificate).is_some(), "round {round}");
+        }
+        revoke(&setup, &["--undo", ACTOR]).check();
+    }
+    assert!(refused > 12, "{refused}");
+    setup.verify().check();
 }
 
 #[test]
@@ -135,6 +175,76 @@ fn a_lost_file_of_a_rotated_journal_wants_the_older_ones() {
         .run()
         .check();
     assert_eq!(items(&setup).len(), 1);
+}
+
+#[test]
+fn an_actor_of_a_rotated_journal_is_revoked_with_its_older_journals_or_partly() {
+    let setup = Setup::new();
+    let serial = setup.records()[0]["serial"].as_str().unwrap().to_owned();
+    setup
+        .script("mv $S/journal.jsonl $S/journal.1")
+        .run()
+        .check();
+    let unknown = revoke(&setup, &["--serial", &serial]);
+    refusal_of_text(&unknown, 3, "never_issued");
+    assert!(unknown.stderr.contains("records 1 to 1"), "{unknown}");
+    let partly = revoke(&setup, &["--json", ACTOR]);
+    assert_eq!(partly.code, Some(5), "{partly}");
+    assert!(partly.stderr.contains("records_not_read"), "{partly}");
+    assert!(partly.stderr.contains("--older FILE"), "{partly}");
+    let said: serde_json::Value = serde_json::from_str(&partly.stdout).unwrap();
+    assert_eq!(
+        said["records_not_read"],
+        serde_json::json!([{"first": 1, "last": 1}])
+    );
+    assert_eq!(items(&setup).len(), 1);
+    refusal_of_text(&setup.sign(), 3, "actor_revoked");
+    let older = setup.join("state/journal.1");
+    let whole = revoke(&setup, &[ACTOR, "--older", older.to_str().unwrap()]);
+    whole.check();
+    assert!(whole.stdout.contains(&serial), "{whole}");
+    assert_eq!(items(&setup).len(), 2);
+    let key = revoke(&setup, &["--key", &fingerprint(0)]);
+    key.check();
+    assert!(key.stderr.contains("not counted"), "{key}");
+}
+
+#[test]
+fn a_serial_of_two_cas_is_given_back_by_its_certificate() {
+    let setup = Setup::new();
+    let record = &setup.records()[0];
+    let serial = record["serial"].as_str().unwrap();
+    revoke(&setup, &["--serial", serial]).check();
+    let text = std::fs::read_to_string(file(&setup)).unwrap();
+    let mut both: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mut other = both["revoked"][0].clone();
+    other["ca_fingerprint"] = fingerprint(0).into();
+    both["revoked"].as_array_mut().unwrap().push(other);
+    std::fs::write(file(&setup), both.to_string()).unwrap();
+    let refused = revoke(&setup, &["--undo", "--serial", serial]);
+    refusal_of_text(&refused, 3, "serial_ambiguous");
+    assert_eq!(items(&setup).len(), 2);
+    let certificate = setup.certificate();
+    revoke(&setup, &["--undo", "--cert", certificate.to_str().unwrap()]).check();
+    assert_eq!(items(&setup).len(), 1);
+}
+
+#[test]
+fn what_ended_between_record_and_file_is_in_the_list_all_the_same() {
+    let setup = Setup::new();
+    revoke(&setup, &["--key", &fingerprint(0)]).check();
+    let before = std::fs::read(file(&setup)).unwrap();
+    let certificate = setup.certificate();
+    revoke(&setup, &["--cert", certificate.to_str().unwrap()]).check();
+    std::fs::write(file(&setup), before).unwrap();
+    let out = setup.join("revoked");
+    let build = setup.program().args(["krl", "build", "--out"]);
+    build.arg(&out).run().check();
+    let list = Krl::parse(&std::fs::read(&out).unwrap()).unwrap();
+    let line = std::fs::read(&certificate).unwrap();
+    assert!(list.revokes(&Parsed::from_line(&line).unwrap()).is_some());
+    let check = setup.program().args(["krl", "check"]).arg(&certificate);
+    refusal_of_text(&check.run(), 1, "certificate_revoked");
 }
 
 #[test]

@@ -72,7 +72,7 @@ impl Krl {
 
 impl Build {
     fn run(self, setup: &Setup) -> Result<Report, CliError> {
-        let revocations = revocation::load(&setup.state_dir)?;
+        let revocations = revocation::load_mended(&setup.state_dir)?;
         let now = SystemClock.now();
         let there = krl::read::<TrialError>(&self.out)?;
         let version = match there.as_ref().map(krl::Krl::version) {
@@ -163,7 +163,7 @@ fn refuse_older(
                 revocations.through()
             ),
         )
-        .hint("if this state directory was restored: warden revoke --mend; then build to another file and compare")),
+        .hint("if this state directory was restored from a copy: revoke again what was revoked since; then build to another file and compare")),
         _ => Ok(()),
     }
 }
@@ -176,7 +176,11 @@ impl Check {
             .map_err(|error| error.cause(format!("in {}", self.certificate.display())))?;
         let (matched, words) = match &self.krl {
             Some(path) => subject.in_list(&read_list(path)?),
-            None => subject.in_state(&revocation::load(&Setup::load(config)?.state_dir)?),
+            None => {
+                let state_dir = Setup::load(config)?.state_dir;
+                let revocations = revocation::load_mended(&state_dir)?;
+                subject.in_state(&revocations)
+            }
         }
         .map_or((None, String::new()), |(matched, words)| {
             (Some(matched), words)

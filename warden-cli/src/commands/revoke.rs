@@ -11,7 +11,7 @@ use warden_core::failure::Class;
 use warden_core::file::{self, Links};
 use warden_core::inventory::{ActorName, ActorNameError};
 use warden_core::journal::FileJournal;
-use warden_core::revocation::{Done, Target, Why, mend, revoke, undo};
+use warden_core::revocation::{Done, Target, Unread, Why, mend, revoke, undo};
 
 /// The largest certificate file that is read, in bytes.
 const MAX_CERTIFICATE_BYTES: usize = 256 * 1024;
@@ -50,8 +50,8 @@ pub(crate) struct Revoke {
     #[arg(long)]
     mend: bool,
 
-    /// With --mend: an older journal that was rotated away, oldest first; may be repeated
-    #[arg(long, value_name = "FILE", requires = "mend")]
+    /// An older journal that was rotated away, oldest first; may be repeated
+    #[arg(long, value_name = "FILE")]
     older: Vec<PathBuf>,
 
     /// Give back what was revoked with the same words
@@ -91,10 +91,16 @@ impl Revoke {
         let target = self.target(&setup)?;
         let journal = FileJournal::open(&setup.state_dir)?;
         let done = match self.undo {
-            false => revoke(&journal, &target, &why, &SystemClock)?,
-            true => undo(&journal, &target, &why, &SystemClock)?,
+            false => revoke(&journal, &self.older, &target, &why, &SystemClock)?,
+            true => undo(&journal, &self.older, &target, &why, &SystemClock)?,
         };
-        Ok(report(&target, &done, self.undo, &setup))
+        let report = report(&target, &done, self.undo, &setup);
+        match &target {
+            Target::Actor(actor) if !done.unread.is_empty() => {
+                Err(not_all(actor, &done).with_report(report))
+            }
+            _ => Ok(report),
+        }
     }
 
     fn target(&self, setup: &Setup) -> Result<Target, CliError> {
@@ -172,6 +178,16 @@ pub(super) fn read_ca_key(path: &Path) -> Result<CaPublicKey, CliError> {
         .map_err(|error| CliError::from(error).cause(format!("in {}", path.display())))
 }
 
+/// An actor's certificates are revoked only as far as their records were read.
+fn not_all(actor: &ActorName, done: &Done) -> CliError {
+    let unread = Unread::list(&done.unread);
+    let message = format!(
+        "certificates of `{actor}` that only these records name are not revoked, and may be valid: {unread}"
+    );
+    CliError::new(Class::Partial, "records_not_read", message)
+        .hint("name the older journals, oldest first, and the same command again: --older FILE")
+}
+
 /// Says what stops now, and what does not.
 fn report(target: &Target, done: &Done, undone: bool, setup: &Setup) -> Report {
     let mut text = String::new();
@@ -201,6 +217,7 @@ fn report(target: &Target, done: &Done, undone: bool, setup: &Setup) -> Report {
         "records": done.records,
         "live_certificates": done.live,
         "mended": done.mended,
+        "records_not_read": done.unread.iter().map(|one| json!({"first": one.first, "last": one.last})).collect::<Vec<_>>(),
     });
     Report { text, json, notes }
 }
@@ -227,6 +244,12 @@ fn consequences(target: &Target, done: &Done, setup: &Setup) -> Vec<String> {
         )],
         _ => Vec::new(),
     };
+    if !done.unread.is_empty() && !matches!(target, Target::Serial(_)) {
+        notes.push(format!(
+            "not counted: certificates that only these records name, which were not read: {}",
+            Unread::list(&done.unread)
+        ));
+    }
     notes.push(
         "not stopped: logins, until hosts have the list: warden krl build --out FILE".to_owned(),
     );

@@ -142,6 +142,11 @@ impl FileJournal {
         &self.state_dir
     }
 
+    /// Takes the journal's lock: as long as it is held, nobody adds a record.
+    pub(crate) fn lock(&self) -> Result<File, JournalError> {
+        self.lock_file("journal.lock")
+    }
+
     /// Takes a lock in the state directory; it is given back when the file is closed.
     pub(crate) fn lock_file(&self, name: &str) -> Result<File, JournalError> {
         let path = self.state_dir.join(name);
@@ -236,9 +241,13 @@ impl FileJournal {
 }
 
 impl Journal for FileJournal {
-    fn append(&self, entry: &Entry, at: UnixTime) -> Result<Recorded, JournalError> {
+    fn append_with(
+        &self,
+        entry: &mut dyn FnMut() -> Entry,
+        at: UnixTime,
+    ) -> Result<Recorded, JournalError> {
         let event_id = EventId::random().map_err(JournalError::Randomness)?;
-        let _lock = self.lock_file("journal.lock")?;
+        let _lock = self.lock()?;
         let path = self.path();
         let mut journal = OpenJournal {
             file: self.own_file(&path, OFlags::RDWR)?,
@@ -256,7 +265,7 @@ impl Journal for FileJournal {
         }
         let end = journal.length()?;
         let before = head.clone();
-        let head = journal.write(&record(entry.clone(), &head, event_id.clone(), at), end)?;
+        let head = journal.write(&record(entry(), &head, event_id.clone(), at), end)?;
         if end == 0
             && let Err(error) = file::sync_directory(&self.state_dir)
         {

@@ -88,6 +88,14 @@ impl Item {
         matches!(self, Self::Certificate { ca, serial, .. } if ca == of && *serial == number)
     }
 
+    /// The CA of a certificate.
+    pub(super) fn ca_of_certificate(&self) -> Option<&Fingerprint> {
+        match self {
+            Self::Certificate { ca, .. } => Some(ca),
+            _ => None,
+        }
+    }
+
     /// Whether it may still matter to a host at `now`.
     pub(super) fn counts_at(&self, now: UnixTime) -> bool {
         match self {

@@ -3,18 +3,17 @@
 //! - A change is recorded and synced first, then the file is replaced; `revocations.lock` keeps
 //!   writers apart. Whatever was recorded but is not in the file is put there by the next writer.
 //! - A reader reads this one file. If there is none, nothing was ever revoked, provided that there is
-//!   no `revocations.lock` either: it is made before the first record and stays for good. Anything
+//!   no `revocations.lock` either: it is made after the first file and stays for good. Anything
 //!   else is an error, and nothing is signed.
 
-use super::{Item, Revocations, Step, Why};
+use super::{CLOCK_MARGIN_SECONDS, Item, Loaded, RevocationError, Revocations, Step, Why};
 use crate::certificate::{Fingerprint, Serial, UnixTime};
 use crate::clock::Clock;
-use crate::failure::{Class, Failure};
-use crate::file::{self, FileError, Links};
-use crate::inventory::ActorName;
-use crate::journal::{
-    self, ChainError, FileJournal, JournalError, Kind, Outcome, Record, read_records,
-};
+use crate::file::{self, FileError, Links, Prepared};
+use crate::inventory::{ActorName, HOST_CEILING};
+use crate::journal::{self, FileJournal, Head, Kind, Outcome, Record, read_head, read_records};
+use std::collections::BTreeSet;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// The largest revocation file, in bytes: some 300,000 items.
@@ -65,123 +64,31 @@ pub struct Done {
     pub expired: Option<UnixTime>,
     /// How many records were in the journal and not yet in the file.
     pub mended: usize,
+    /// Records that could not be read, and that may be of certificates that it concerns and that are
+    /// still valid.
+    pub unread: Vec<Unread>,
 }
 
-/// Why nothing was revoked, or not all.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RevocationError {
-    /// The file cannot be read.
-    #[error("cannot read what is revoked")]
-    Unreadable(#[source] FileError),
-    /// The file is not what it must be.
-    #[error("{} is malformed: {detail}", path.display())]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        detail: String,
-    },
-    /// The file is gone.
-    #[error("{} is missing, though something was revoked in this state directory", path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The journal cannot be read.
-    #[error("cannot read the journal for what it says is revoked")]
-    Journal(#[source] ChainError),
-    /// The file is gone, and the journal does not reach back to the first record.
-    #[error("the journal {}: what was revoked before is not known", begins(*first))]
-    Beginning {
-        /// Its first record, if it has any.
-        first: Option<u64>,
-    },
-    /// Nothing here has this serial.
-    #[error("no certificate with serial {serial} was issued here")]
-    NeverIssued {
-        /// The serial.
-        serial: Serial,
-    },
-    /// The change could not be recorded, and so was not made.
-    #[error("nothing was changed, because it could not be recorded")]
-    NotRecorded(#[source] JournalError),
-    /// Recorded, in part at least, but not in effect.
-    #[error("{}", partly(records))]
-    Partial {
-        /// The records written.
-        records: Vec<u64>,
-        /// What came between.
-        #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+/// Records that are in no journal that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread {
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
 }
 
-fn begins(first: Option<u64>) -> String {
-    first.map_or_else(
-        || "has no record".to_owned(),
-        |first| format!("begins with record {first}"),
-    )
-}
-
-fn partly(records: &[u64]) -> String {
-    let all: Vec<String> = records.iter().map(u64::to_string).collect();
-    match all.is_empty() {
-        true => "what the journal says is revoked is not in effect yet".to_owned(),
-        false => format!("recorded as {}, but not in effect yet", all.join(", ")),
+impl Unread {
+    /// All of them in words.
+    pub fn list(all: &[Self]) -> String {
+        let all: Vec<String> = all.iter().map(Self::to_string).collect();
+        all.join(", ")
     }
 }
 
-impl Failure for RevocationError {
-    fn class(&self) -> Class {
-        match self {
-            Self::Unreadable(_) | Self::Malformed { .. } | Self::Missing { .. } => Class::Malformed,
-            Self::Journal(error) => error.class(),
-            Self::Beginning { .. } => Class::Malformed,
-            Self::NeverIssued { .. } => Class::Refused,
-            Self::NotRecorded(error) => error.class(),
-            Self::Partial { .. } => Class::Partial,
-        }
-    }
-
-    fn reason(&self) -> &'static str {
-        match self {
-            Self::Unreadable(_) => "revocations_unreadable",
-            Self::Malformed { .. } => "revocations_malformed",
-            Self::Missing { .. } => "revocations_missing",
-            Self::Journal(error) => error.reason(),
-            Self::Beginning { .. } => "revocations_incomplete",
-            Self::NeverIssued { .. } => "never_issued",
-            Self::NotRecorded(error) => error.reason(),
-            Self::Partial { .. } => "revocation_partial",
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Unreadable(error) => error.hints(),
-            Self::Malformed { path, .. } => vec![format!(
-                "move it away and have it made again from the journal: mv {0} {0}.broken; warden revoke --mend",
-                path.display()
-            )],
-            Self::Missing { .. } => {
-                vec!["have it made again from the journal: warden revoke --mend".to_owned()]
-            }
-            Self::Journal(error) => error.hints(),
-            Self::Beginning { .. } => vec![
-                "name the older journals, oldest first: warden revoke --mend --older FILE"
-                    .to_owned(),
-            ],
-            Self::NeverIssued { .. } => {
-                vec!["with the certificate at hand: warden revoke --cert FILE".to_owned()]
-            }
-            Self::NotRecorded(error) => error.hints(),
-            Self::Partial { .. } => {
-                vec![
-                    "run the same command again; what is done already is not done twice".to_owned(),
-                ]
-            }
-        }
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "records {} to {}", self.first, self.last)
     }
 }
 
@@ -189,14 +96,8 @@ impl Failure for RevocationError {
 ///
 /// # Errors
 /// If the file is unreadable, malformed, or missing though something was revoked.
-pub fn load(state_dir: &Path) -> Result<Revocations, RevocationError> {
-    match read(state_dir)? {
-        Some(revocations) => Ok(revocations),
-        None if nobody_ever_wrote(state_dir) => Ok(Revocations::none()),
-        None => Err(RevocationError::Missing {
-            path: state_dir.join(FILE),
-        }),
-    }
+pub fn load(state_dir: &Path) -> Result<Loaded, RevocationError> {
+    Loaded::read(state_dir.to_owned())
 }
 
 /// Whether there is no lock; anything but its plain absence counts as one.
@@ -205,43 +106,99 @@ fn nobody_ever_wrote(state_dir: &Path) -> bool {
     found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
-fn read(state_dir: &Path) -> Result<Option<Revocations>, RevocationError> {
-    let path = state_dir.join(FILE);
-    let text = match file::read_text(&path, MAX_REVOCATIONS_BYTES, Links::Refuse) {
-        Ok(text) => text,
-        Err(error) if error.is_not_found() => return Ok(None),
-        Err(error) => return Err(RevocationError::Unreadable(error)),
-    };
-    match Revocations::from_json(&text) {
-        Ok(revocations) => Ok(Some(revocations)),
-        Err(detail) => Err(RevocationError::Malformed { path, detail }),
+/// Makes the file if nobody ever revoked anything, however late the journal begins. It is there before
+/// the lock, so that nobody finds the lock alone, which means that the file was lost.
+fn make_first(state_dir: &Path) -> Result<(), RevocationError> {
+    if !nobody_ever_wrote(state_dir) || read_text(state_dir)?.is_some() {
+        return Ok(());
+    }
+    let nothing = Revocations::none().to_json();
+    file::prepare(&state_dir.join(FILE), 0o600, nothing.as_bytes())
+        .and_then(Prepared::install_first)
+        .map_err(|error| RevocationError::NotRecorded(error.into()))
+}
+
+/// The content of the file, if there is one.
+pub(super) fn read_text(state_dir: &Path) -> Result<Option<String>, RevocationError> {
+    match file::read_text(&state_dir.join(FILE), MAX_REVOCATIONS_BYTES, Links::Refuse) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(RevocationError::Unreadable(error)),
     }
 }
 
-/// Revokes `target` and records why.
+/// What the content of the file says, or that there is none.
+pub(super) fn parse(state_dir: &Path, text: Option<&str>) -> Result<Revocations, RevocationError> {
+    let path = || state_dir.join(FILE);
+    match text.map(Revocations::from_json) {
+        Some(Ok(revocations)) => Ok(revocations),
+        Some(Err(detail)) => Err(RevocationError::Malformed {
+            path: path(),
+            detail,
+        }),
+        None if nobody_ever_wrote(state_dir) => Ok(Revocations::none()),
+        None => Err(RevocationError::Missing { path: path() }),
+    }
+}
+
+/// As [`load`], with whatever the journal says and the file does not, such as after a crash. Nothing is
+/// written.
+///
+/// # Errors
+/// As [`load`], or if the journal cannot be read.
+pub fn load_mended(state_dir: &Path) -> Result<Revocations, RevocationError> {
+    let mut revocations = load(state_dir)?.clone();
+    let each = |record: Record| {
+        replay(&mut revocations, &record);
+    };
+    read_records(&FileJournal::path_in(state_dir), each).map_err(RevocationError::Journal)?;
+    Ok(revocations)
+}
+
+/// Puts in what a record says, if it is not in there yet. Gives whether it was not.
+fn replay(revocations: &mut Revocations, record: &Record) -> bool {
+    let at = UnixTime::parse(&record.at);
+    match (record.entry.kind, &record.entry.facts.revocation, at) {
+        (Kind::Revocation, Some(step), Some(at)) if record.seq > revocations.through() => {
+            revocations.apply(step, at, record.seq);
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Revokes `target` and records why. `older` are journals that were rotated away, oldest first.
 ///
 /// # Errors
 /// If a serial was never issued here, or the change cannot be recorded or written.
 pub fn revoke(
     journal: &FileJournal,
+    older: &[PathBuf],
     target: &Target,
     why: &Why,
     clock: &dyn Clock,
 ) -> Result<Done, RevocationError> {
-    let mut writer = Writer::open(journal, &[], clock)?;
+    let mut writer = Writer::open(journal, older, clock)?;
     let now = clock.now();
     if let Target::Actor(actor) = target {
         // First of all it gets no new ones, and then those it has are looked for.
         writer.change(false, why, vec![Item::Actor(actor.clone())])?;
+        // Who looked before that what is revoked has recorded his certificate when this returns.
+        drop(journal.lock().map_err(|error| writer.failed(error))?);
     }
-    let issued = writer.issued(target)?;
+    let issued = writer.issued(target, now)?;
     writer.done.known = issued.len();
     let live = issued.iter().filter(|one| one.item.counts_at(now));
     let live: Vec<&Issued> = live.collect();
     writer.done.live = live.len();
     let items = match target {
         Target::Serial(serial) => match issued.first() {
-            None => return Err(RevocationError::NeverIssued { serial: *serial }),
+            None => {
+                return Err(RevocationError::NeverIssued {
+                    serial: *serial,
+                    unread: writer.done.unread,
+                });
+            }
             Some(one) if live.is_empty() => {
                 writer.done.expired = Some(one.valid_before);
                 Vec::new()
@@ -272,11 +229,12 @@ pub fn revoke(
 /// If the change cannot be recorded or written.
 pub fn undo(
     journal: &FileJournal,
+    older: &[PathBuf],
     target: &Target,
     why: &Why,
     clock: &dyn Clock,
 ) -> Result<Done, RevocationError> {
-    let mut writer = Writer::open(journal, &[], clock)?;
+    let mut writer = Writer::open(journal, older, clock)?;
     let belongs = |item: &Item| match (target, item) {
         (Target::Actor(actor), Item::Actor(name)) => actor == name,
         (Target::Actor(actor), Item::Certificate { with, .. }) => with.as_ref() == Some(actor),
@@ -294,7 +252,14 @@ pub fn undo(
         _ => false,
     };
     let items = writer.revocations.items().map(|(item, _)| item);
-    let items = items.filter(|item| belongs(item)).cloned().collect();
+    let items: Vec<Item> = items.filter(|item| belongs(item)).cloned().collect();
+    if let Target::Serial(serial) = target {
+        let of: BTreeSet<_> = items.iter().filter_map(Item::ca_of_certificate).collect();
+        let (serial, found) = (*serial, of.len());
+        if found > 1 {
+            return Err(RevocationError::Ambiguous { serial, found });
+        }
+    }
     writer.change(true, why, items)?;
     Ok(writer.done)
 }
@@ -316,6 +281,9 @@ pub fn mend(
 /// The only one who changes the file, as long as it lives.
 struct Writer<'a> {
     journal: &'a FileJournal,
+    older: &'a [PathBuf],
+    /// The time of the journal's last record.
+    latest: UnixTime,
     clock: &'a dyn Clock,
     revocations: Revocations,
     done: Done,
@@ -332,36 +300,29 @@ impl<'a> Writer<'a> {
     /// Takes the lock and mends the file.
     fn open(
         journal: &'a FileJournal,
-        older: &[PathBuf],
+        older: &'a [PathBuf],
         clock: &'a dyn Clock,
     ) -> Result<Self, RevocationError> {
-        // Nobody ever revoked anything if there is no lock, however late the journal begins.
-        let fresh = nobody_ever_wrote(journal.state_dir());
+        make_first(journal.state_dir())?;
         let lock = journal
             .lock_file(LOCK)
             .map_err(RevocationError::NotRecorded)?;
-        let there = read(journal.state_dir())?;
-        let (missing, mut revocations) = (there.is_none(), there.unwrap_or_default());
-        let (mut first, mut mended) = (None, 0);
-        let mut replay = |record: Record| {
+        let text = read_text(journal.state_dir())?;
+        let missing = text.is_none();
+        let mut revocations = match text {
+            None => Revocations::none(),
+            Some(text) => parse(journal.state_dir(), Some(&text))?,
+        };
+        let (mut first, mut mended, mut latest) = (None, 0, UnixTime(0));
+        let mut each = |record: Record| {
             first.get_or_insert(record.seq);
-            let at = UnixTime::parse(&record.at);
-            let step = record
-                .entry
-                .facts
-                .revocation
-                .filter(|_| record.entry.kind == Kind::Revocation);
-            if let (Some(step), Some(at)) = (step, at)
-                && record.seq > revocations.through()
-            {
-                revocations.apply(&step, at, record.seq);
-                mended += 1;
-            }
+            latest = UnixTime::parse(&record.at).unwrap_or(latest);
+            mended += usize::from(replay(&mut revocations, &record));
         };
         for path in older.iter().chain([&journal.path()]) {
-            read_records(path, &mut replay).map_err(RevocationError::Journal)?;
+            read_records(path, &mut each).map_err(RevocationError::Journal)?;
         }
-        if missing && !fresh && first.is_none_or(|first| first > 1) {
+        if missing && first.is_none_or(|first| first > 1) {
             return Err(RevocationError::Beginning { first });
         }
         let done = Done {
@@ -370,6 +331,8 @@ impl<'a> Writer<'a> {
         };
         let mut writer = Self {
             journal,
+            older,
+            latest,
             clock,
             revocations,
             done,
@@ -381,11 +344,38 @@ impl<'a> Writer<'a> {
         Ok(writer)
     }
 
-    /// The certificates of which the journal has a record and that `target` means, as items.
-    fn issued(&self, target: &Target) -> Result<Vec<Issued>, RevocationError> {
-        let mut found = Vec::new();
-        let each = |record: Record| found.extend(issued(&record, target));
-        read_records(&self.journal.path(), each).map_err(|error| self.failed(error))?;
+    /// The certificates of which the journals have a record and that `target` means, as items. Notes
+    /// which records are in none of them, if a certificate of those may still be valid.
+    fn issued(&mut self, target: &Target, now: UnixTime) -> Result<Vec<Issued>, RevocationError> {
+        let since = now.minus(longest_life(target) + CLOCK_MARGIN_SECONDS);
+        // Read first, so that what is recorded meanwhile does not seem to be missing.
+        let head = read_head(self.journal.state_dir()).map_err(|error| self.failed(error))?;
+        let (mut found, mut unread, mut last) = (Vec::new(), Vec::new(), 0);
+        let mut missing = |first: u64, next: u64, at: Option<UnixTime>| {
+            if first < next && at.is_none_or(|at| at > since) {
+                let last = next - 1;
+                unread.push(Unread { first, last });
+            }
+        };
+        for path in self.older.iter().chain([&self.journal.path()]) {
+            let each = |record: Record| {
+                // The same record may be in two files.
+                if record.seq > last {
+                    missing(
+                        last.saturating_add(1),
+                        record.seq,
+                        UnixTime::parse(&record.at),
+                    );
+                    last = record.seq;
+                    found.extend(issued(&record, target));
+                }
+            };
+            read_records(path, each).map_err(|error| self.failed(error))?;
+        }
+        // Between a rotation and the next record.
+        let end = head.map_or(0, |head: Head| head.seq);
+        missing(last.saturating_add(1), end.saturating_add(1), None);
+        self.done.unread = unread;
         Ok(found)
     }
 
@@ -422,7 +412,9 @@ impl<'a> Writer<'a> {
     }
 
     fn write(&mut self) -> Result<(), RevocationError> {
-        self.revocations.drop_expired(self.clock.now());
+        // Two clocks must say so: one that is wrong would give back what is still valid.
+        self.revocations
+            .drop_expired(self.clock.now().min(self.latest));
         let (path, content) = (
             self.journal.state_dir().join(FILE),
             self.revocations.to_json(),
@@ -442,6 +434,14 @@ impl<'a> Writer<'a> {
             records: self.done.records.clone(),
             source: Box::new(error),
         }
+    }
+}
+
+/// The longest that a certificate lives which `target` may mean, in seconds.
+fn longest_life(target: &Target) -> u64 {
+    match target {
+        Target::Actor(actor) => actor.actor_type().ceiling().seconds(),
+        _ => HOST_CEILING.seconds(),
     }
 }
 

@@ -23,9 +23,13 @@ use warden_core::sign::local::{CaKey, LocalCa};
 struct Memory(Mutex<Vec<Entry>>);
 
 impl Journal for Memory {
-    fn append(&self, entry: &Entry, _: UnixTime) -> Result<Recorded, JournalError> {
+    fn append_with(
+        &self,
+        entry: &mut dyn FnMut() -> Entry,
+        _: UnixTime,
+    ) -> Result<Recorded, JournalError> {
         let mut entries = self.0.lock().unwrap();
-        entries.push(entry.clone());
+        entries.push(entry());
         Ok(Recorded {
             seq: entries.len() as u64,
             event_id: serde_json::from_str("\"00\"").unwrap(),

@@ -1,16 +1,19 @@
 //! What is revoked: in the bounds, in the journal, and in the list for hosts.
 
+mod meanwhile;
+
 use crate::scene::{Inventory, NOW, actor, user_key};
 use std::path::Path;
 use tempfile::TempDir;
 use warden_core::authorize::{Decision, authorize};
 use warden_core::certificate::{CaPublicKey, Fingerprint, Serial, UnixTime};
 use warden_core::clock::Clock;
-use warden_core::failure::Failure;
+use warden_core::failure::{Class, Failure};
 use warden_core::journal::{Entry, FileJournal, Journal, read_records};
 use warden_core::request::CertificateRequest;
 use warden_core::revocation::{
-    CLOCK_MARGIN_SECONDS, Item, RevocationError, Revocations, Target, Why, load, mend, revoke, undo,
+    CLOCK_MARGIN_SECONDS, Item, RevocationError, Revocations, Target, Why, load, load_mended, mend,
+    revoke, undo,
 };
 
 struct At(UnixTime);
@@ -38,7 +41,7 @@ impl State {
     }
 
     fn load(&self) -> Revocations {
-        load(&self.path()).unwrap()
+        Revocations::clone(&load(&self.path()).unwrap())
     }
 
     fn items(&self) -> Vec<Item> {
@@ -47,23 +50,29 @@ impl State {
 
     /// A record of a certificate of `agt-a`, as signing leaves it.
     fn issued(&self, serial: u64, valid_before: UnixTime) {
+        self.issued_at(NOW, serial, valid_before, &ca());
+    }
+
+    fn issued_at(&self, at: UnixTime, serial: u64, valid_before: UnixTime, ca: &CaPublicKey) {
         let text = format!(
             r#"{{"kind":"certificate","outcome":"issued","actor":"agt-a","serial":"{serial}","valid_before":"{valid_before}","ca_fingerprint":"{}","public_key":"{}"}}"#,
-            ca().fingerprint(),
+            ca.fingerprint(),
             user_key(2).fingerprint()
         );
         let entry: Entry = serde_json::from_str(&text).unwrap();
-        self.journal.append(&entry, NOW).unwrap();
+        self.journal.append(&entry, at).unwrap();
     }
 
     fn revoke(&self, target: &Target) -> Vec<Item> {
-        revoke(&self.journal, target, &why(), &At(NOW))
+        revoke(&self.journal, &[], target, &why(), &At(NOW))
             .unwrap()
             .items
     }
 
     fn undo(&self, target: &Target) -> Vec<Item> {
-        undo(&self.journal, target, &why(), &At(NOW)).unwrap().items
+        undo(&self.journal, &[], target, &why(), &At(NOW))
+            .unwrap()
+            .items
     }
 }
 
@@ -129,7 +138,7 @@ fn the_journal_alone_gives_the_state_back() {
     let state = State::new();
     (1..=2500).for_each(|number| state.issued(number, later(3600)));
     let agent = Target::Actor(actor("agt-a"));
-    let done = revoke(&state.journal, &agent, &why(), &At(NOW)).unwrap();
+    let done = revoke(&state.journal, &[], &agent, &why(), &At(NOW)).unwrap();
     assert_eq!(
         (done.items.len(), done.records.len(), done.live),
         (2501, 4, 2500)
@@ -178,14 +187,163 @@ fn a_journal_that_was_rotated_is_asked_for_before_a_lost_file_is_made_again() {
     );
 }
 
+/// How long a certificate of an agent may be valid, and the margin.
+const LONGEST: u64 = 24 * 3600 + CLOCK_MARGIN_SECONDS;
+
+#[test]
+fn an_actor_of_a_rotated_journal_is_revoked_as_far_as_the_records_are_there() {
+    let state = State::new();
+    let agent = Target::Actor(actor("agt-a"));
+    let again = |older: &[std::path::PathBuf]| {
+        let done = revoke(&state.journal, older, &agent, &why(), &At(NOW)).unwrap();
+        let gaps: Vec<_> = done
+            .unread
+            .iter()
+            .map(|one| (one.first, one.last))
+            .collect();
+        (done.items.len(), done.known, gaps)
+    };
+    (1..=3).for_each(|number| state.issued(number, later(3600)));
+    let [first, second] = ["journal.1", "journal.2"].map(|name| state.path().join(name));
+    std::fs::rename(state.journal.path(), &first).unwrap();
+    (4..=5).for_each(|number| state.issued(number, later(3600)));
+    std::fs::rename(state.journal.path(), &second).unwrap();
+    // The record of the revocation itself is the first that is left, and then there is none.
+    assert_eq!(again(&[]), (1, 0, vec![(1, 5)]));
+    let third = state.path().join("journal.3");
+    std::fs::rename(state.journal.path(), &third).unwrap();
+    assert_eq!(again(&[]), (0, 0, vec![(1, 6)]));
+    assert_eq!(again(&[first.clone()]), (3, 3, vec![(4, 6)]));
+    assert_eq!(again(&[first.clone(), third.clone()]), (0, 3, vec![(4, 5)]));
+    let all = [first.clone(), first, second, third];
+    assert_eq!(again(&all), (2, 5, Vec::new()));
+    assert_eq!(again(&all), (0, 5, Vec::new()));
+}
+
+#[test]
+fn records_so_old_that_nothing_of_theirs_is_valid_need_not_be_read() {
+    let agent = Target::Actor(actor("agt-a"));
+    let host = Target::Key(user_key(5).fingerprint().clone());
+    for (age, of_agent, of_any) in [
+        (LONGEST - 1, true, true),
+        (LONGEST, false, true),
+        (30 * 24 * 3600 + CLOCK_MARGIN_SECONDS - 1, false, true),
+        (30 * 24 * 3600 + CLOCK_MARGIN_SECONDS, false, false),
+    ] {
+        let state = State::new();
+        state.issued_at(NOW.minus(age), 1, later(1), &ca());
+        std::fs::remove_file(state.journal.path()).unwrap();
+        state.issued_at(NOW.minus(age), 2, later(1), &ca());
+        for (target, expected) in [(&agent, of_agent), (&host, of_any)] {
+            let done = revoke(&state.journal, &[], target, &why(), &At(NOW)).unwrap();
+            assert_eq!(!done.unread.is_empty(), expected, "{age} {target:?}");
+        }
+        let none = Target::Serial(serial(9));
+        let error = revoke(&state.journal, &[], &none, &why(), &At(NOW)).unwrap_err();
+        assert_eq!(error.reason(), "never_issued");
+        let names_them = error.to_string().ends_with("not read: records 1 to 1");
+        assert_eq!(names_them, of_any, "{error}");
+    }
+}
+
+#[test]
+fn a_serial_of_two_cas_is_not_given_back_of_both() {
+    let state = State::new();
+    let other = CaPublicKey::new(user_key(9));
+    state.issued_at(NOW, 7, later(3600), &ca());
+    state.issued_at(NOW, 7, later(3600), &other);
+    let both = Target::Serial(serial(7));
+    assert_eq!(state.revoke(&both).len(), 2);
+    let error = undo(&state.journal, &[], &both, &why(), &At(NOW)).unwrap_err();
+    assert_eq!(
+        (error.class(), error.reason()),
+        (Class::Refused, "serial_ambiguous")
+    );
+    assert_eq!(state.items().len(), 2);
+    let one = Target::Certificate {
+        ca: other.fingerprint().clone(),
+        serial: serial(7),
+        valid_before: later(3600),
+    };
+    assert_eq!(state.undo(&one).len(), 1);
+    // Then it is of one, and can be named by its number.
+    assert_eq!(state.undo(&both).len(), 1);
+}
+
+#[test]
+fn what_the_journal_says_and_the_file_does_not_is_read_with_it() {
+    let state = State::new();
+    assert!(load_mended(&state.path()).unwrap().is_empty());
+    let key = |number: u8| Target::Key(user_key(number).fingerprint().clone());
+    state.revoke(&key(5));
+    let file = state.path().join("revocations.json");
+    let before = std::fs::read(&file).unwrap();
+    state.revoke(&key(6));
+    state.undo(&key(5));
+    let after = state.load();
+    std::fs::write(&file, &before).unwrap();
+    assert_eq!(load_mended(&state.path()).unwrap(), after);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert_eq!(load(&state.path()).unwrap().through(), 1);
+}
+
+#[test]
+fn a_clock_that_once_was_ahead_gives_nothing_back() {
+    let state = State::new();
+    state.issued(1, later(3600));
+    let itself = Target::Serial(serial(1));
+    assert_eq!(state.revoke(&itself).len(), 1);
+    let next = |number: u8, at: UnixTime| {
+        let key = Target::Key(user_key(number).fingerprint().clone());
+        revoke(&state.journal, &[], &key, &why(), &At(at)).unwrap();
+        state
+            .load()
+            .krl(NOW, 1, &[ca()])
+            .unwrap()
+            .serial_lines()
+            .count()
+    };
+    const DAY: u64 = 24 * 3600;
+    // A year ahead for one command, and a month for some.
+    assert_eq!(next(10, later(365 * DAY)), 1);
+    assert_eq!(next(11, NOW), 1);
+    assert_eq!(next(12, later(30 * DAY)), 1);
+    assert_eq!(next(13, later(30 * DAY)), 1);
+    // The journal and the clock both say that it ended a month ago.
+    let end = 3600 + CLOCK_MARGIN_SECONDS + 30 * DAY;
+    assert_eq!(next(14, later(end - 1)), 1);
+    assert_eq!(next(15, later(end)), 1);
+    assert_eq!(next(16, later(end)), 0);
+    assert!(
+        state
+            .load()
+            .items()
+            .all(|(item, _)| item.matched() == "subject_key")
+    );
+}
+
 #[test]
 fn a_serial_is_revoked_as_it_was_issued_or_not_at_all() {
     let state = State::new();
     state.issued(1, NOW.minus(CLOCK_MARGIN_SECONDS));
     state.issued(2, NOW.minus(CLOCK_MARGIN_SECONDS - 1));
-    let error = revoke(&state.journal, &Target::Serial(serial(9)), &why(), &At(NOW)).unwrap_err();
+    let error = revoke(
+        &state.journal,
+        &[],
+        &Target::Serial(serial(9)),
+        &why(),
+        &At(NOW),
+    )
+    .unwrap_err();
     assert_eq!(error.reason(), "never_issued");
-    let ended = revoke(&state.journal, &Target::Serial(serial(1)), &why(), &At(NOW)).unwrap();
+    let ended = revoke(
+        &state.journal,
+        &[],
+        &Target::Serial(serial(1)),
+        &why(),
+        &At(NOW),
+    )
+    .unwrap();
     assert_eq!(
         (ended.items.len(), ended.expired),
         (0, Some(NOW.minus(CLOCK_MARGIN_SECONDS)))
@@ -300,7 +458,7 @@ fn records_are_in_the_journal_before_the_file_changes() {
     // Something that cannot be replaced by a file.
     std::fs::create_dir(state.path().join("revocations.json")).unwrap();
     let key = Target::Key(user_key(5).fingerprint().clone());
-    let error = revoke(&state.journal, &key, &why(), &At(NOW)).unwrap_err();
+    let error = revoke(&state.journal, &[], &key, &why(), &At(NOW)).unwrap_err();
     assert_eq!(error.reason(), "revocations_unreadable");
     let mut records = 0;
     read_records(&state.journal.path(), |_| records += 1).unwrap();

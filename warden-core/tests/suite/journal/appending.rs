@@ -233,7 +233,11 @@ fn many_writers_keep_one_chain() {
 struct Full;
 
 impl Journal for Full {
-    fn append(&self, _: &Entry, _: UnixTime) -> Result<Recorded, JournalError> {
+    fn append_with(
+        &self,
+        _: &mut dyn FnMut() -> Entry,
+        _: UnixTime,
+    ) -> Result<Recorded, JournalError> {
         let path = "full".into();
         Err(JournalError::Locked { path })
     }

@@ -269,6 +269,101 @@ fn lines_of_the_drop_in_and_what_overrides_them_are_named() {
     );
 }
 
+/// Files below an `/etc/ssh/sshd_config` in the rendered tree.
+fn with_config(main: &str, more: &[(&str, &str)]) -> Desk {
+    let desk = desk();
+    render(&desk, &[]).check();
+    std::fs::write(out(&desk).join("etc/ssh/sshd_config"), main).unwrap();
+    for (name, text) in more {
+        let path = out(&desk).join("etc/ssh").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    desk
+}
+
+#[test]
+fn a_file_is_found_by_whatever_pattern_includes_it() {
+    let evil = ("sshd_config.d/00-evil.conf", "TrustedUserCAKeys /evil\n");
+    for include in [
+        "Include /etc/ssh/[s]shd_config.d/*.conf",
+        "Include /etc/*/sshd_config.d/[!a-z]*.conf",
+        "Include \"/etc/ssh/sshd_config.d/00-evil.conf\" sshd_config.d/50*",
+    ] {
+        let desk = with_config(&format!("{include}\n"), &[evil]);
+        for args in [&[][..], &["--sshd", "/none", "--without-sshd"]] {
+            let said = check(&desk, args);
+            refused(&said, 1, "host_differs");
+            let place =
+                "/etc/ssh/sshd_config.d/00-evil.conf:1: TrustedUserCAKeys is /evil, expected";
+            assert!(said.stdout.starts_with(place), "{include}: {said}");
+            assert_eq!(said.stdout.lines().count(), 1, "{include}: {said}");
+        }
+    }
+    // What is not followed is said, never passed over.
+    let include = "Include /etc/ssh/sshd_config.d/*.conf\nInclude /etc/ssh/[[:lower:]]*.d/*\n";
+    let unread = "/etc/ssh/sshd_config:2: `Include /etc/ssh/[[:lower:]]*.d/*` was not followed, so what it sets is not judged: `[[:lower:]]*.d` is not judged here (include_unread)";
+    let desk = with_config(include, &[]);
+    expect_findings(&check(&desk, &[]), &[unread]);
+    let without = ["--sshd", "/none", "--without-sshd"];
+    expect_findings(&check(&desk, &without), &[unread]);
+}
+
+#[test]
+fn without_an_sshd_the_lines_are_judged_and_what_is_not_known_is_a_finding() {
+    let include = "Include /etc/ssh/sshd_config.d/*.conf\n";
+    let judged = |main: &str, expected: &[&str]| {
+        let desk = with_config(main, &[]);
+        let said = check(&desk, &["--sshd", "/none", "--without-sshd"]);
+        match expected {
+            [] => said.check(),
+            _ => expect_findings(&said, expected),
+        }
+        // Nobody said that an sshd may be missing.
+        let unproven = "50-warden.conf: whether sshd would start, and what holds where no line says anything, is not known: there is no /none; --without-sshd does without (sshd_not_asked)";
+        let all: Vec<_> = expected.iter().copied().chain([unproven]).collect();
+        expect_findings(&check(&desk, &["--sshd", "/none"]), &all);
+    };
+    judged(include, &[]);
+    judged(&format!("{include}TrustedUserCAKeys /other\n"), &[]);
+    judged(&format!("LogLevel DEBUG\n{include}"), &[]);
+    judged(
+        &format!("trustedusercakeys /other\nStrictModes no\n{include}"),
+        &[
+            "/etc/ssh/sshd_config:1: TrustedUserCAKeys is /other, expected /etc/ssh/trusted-user-ca-keys.pem (not_in_effect)",
+            "/etc/ssh/sshd_config:2: StrictModes is no, expected yes (not_in_effect)",
+        ],
+    );
+    judged(
+        &format!(
+            "{include}Match User deploy\n  PubkeyAuthentication no\n  AuthorizedPrincipalsFile none\n"
+        ),
+        &[
+            "/etc/ssh/sshd_config:3: below a `Match`, PubkeyAuthentication is no, expected yes for everybody (overridden)",
+            "/etc/ssh/sshd_config:4: below a `Match`, AuthorizedPrincipalsFile is none",
+        ],
+    );
+    judged(
+        &format!("{include}CASignatureAlgorithms ssh-rsa\n"),
+        &[
+            "/etc/ssh/sshd_config:2: CASignatureAlgorithms takes SHA-1 signatures",
+            "/etc/ssh/sshd_config:2: CASignatureAlgorithms lacks ssh-ed25519",
+        ],
+    );
+    judged("", &["(not_included)"]);
+    let desk = with_config(&format!("LogLevel INFO\n{include}"), &[]);
+    refused(&render(&desk, &["--sshd", "/none"]), 1, "sshd_overridden");
+    let root = "names = [\"hub-1\"]\n[accounts.root]\nprivileged = true\nprincipals = [\"task\"]\n";
+    desk.set_host("hub-1", root);
+    std::fs::remove_file(out(&desk).join("etc/ssh/sshd_config")).unwrap();
+    render(&desk, &[]).check();
+    let main = format!("{include}PermitRootLogin no\n");
+    std::fs::write(out(&desk).join("etc/ssh/sshd_config"), main).unwrap();
+    let without = ["--sshd", "/none", "--without-sshd"];
+    let shut = "sshd_config:2: PermitRootLogin is no, but the inventory lets principals into root";
+    expect_findings(&check(&desk, &without), &[shut]);
+}
+
 #[test]
 fn an_address_that_is_asked_about_shows_what_holds_for_it() {
     let desk = desk();

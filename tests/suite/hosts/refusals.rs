@@ -365,15 +365,20 @@ fn without_an_sshd_it_is_said_and_one_that_does_not_answer_is_no_proof() {
             .contains("note: no sshd was asked: there is no /nonexistent/sshd"),
         "{rendered}"
     );
-    let checked = check(&desk, &["--sshd", "sshd"]).expect_success();
+    let checked = check(&desk, &["--sshd", "sshd"]);
+    refused(&checked, 1, "host_differs");
     assert!(checked.stderr.contains("there is no sshd"), "{checked}");
-    let said = check(&desk, &["--sshd", "/nonexistent/sshd", "--json"]).expect_success();
-    let said: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let said = check(
+        &desk,
+        &["--sshd", "/nonexistent/sshd", "--without-sshd", "--json"],
+    );
+    let said: serde_json::Value = serde_json::from_str(&said.expect_success().stdout).unwrap();
     assert_eq!(said["sshd"]["asked"], false);
 
     let fake = |text: &str| {
         let path = desk.sandbox().write("sshd", text, 0o755);
-        check(&desk, &["--sshd", &path.display().to_string()])
+        let path = path.display().to_string();
+        check(&desk, &["--sshd", &path, "--without-sshd"])
     };
     let unable = fake("#!/bin/sh\necho Missing privilege separation directory >&2\nexit 255\n");
     assert!(

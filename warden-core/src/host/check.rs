@@ -1,14 +1,16 @@
 //! What a host has, compared with what it should have.
 //!
 //! - A finding is something that must change on the host or in the inventory; no finding means that
-//!   the host lets in whom the inventory lets in.
+//!   with a certificate the host lets in whom the inventory lets in. Who has another way in, such as a
+//!   key or a `cert-authority` line in a home directory, is not looked at; with
+//!   [`certificates_only`](super::render::Sources::certificates_only) it is judged that there is none.
 //! - Principals and CA keys are compared as sshd reads them, and named one by one.
 //! - Nothing on the host is written or run.
 
 mod configuration;
 mod files;
 
-pub use configuration::{Probe, configuration};
+pub use configuration::{Probe, configuration, lines};
 pub use files::{Owners, files};
 
 use super::grants::{Grant, Opening};

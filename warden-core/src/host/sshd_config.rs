@@ -6,10 +6,15 @@
 //! - Which lines set a keyword, and whether only some connections see them, is found by reading;
 //!   what counts in the end is sshd's own answer.
 
+pub(super) mod pattern;
+mod words;
+
 use super::render::{Directive, Prefix};
 use crate::file::{self, FileError, Links};
+use pattern::Component;
 use std::collections::BTreeMap;
 use std::path::Path;
+use words::words;
 
 /// sshd's main configuration, from the root of the host.
 pub const MAIN: &str = "etc/ssh/sshd_config";
@@ -35,6 +40,18 @@ pub struct ConfigFile {
     /// The copy, in which `Include` names copies.
     copy: String,
     settings: Vec<Setting>,
+    unread: Vec<Unread>,
+}
+
+/// An `Include` that could not be followed: what it names is not part of what is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Its line, from 1.
+    pub line: usize,
+    /// What it names.
+    pub named: String,
+    /// Why it was not followed.
+    pub why: String,
 }
 
 /// One line that sets a keyword.
@@ -44,10 +61,12 @@ pub struct Setting {
     pub line: usize,
     /// The keyword in lower case.
     pub keyword: String,
-    /// What follows it.
+    /// What follows it, without quotes and comment.
     pub value: String,
     /// Whether it stands below a `Match`.
     pub conditional: bool,
+    /// When sshd comes to it; it keeps the first value of a keyword.
+    order: usize,
 }
 
 /// Where the files of a configuration are looked for.
@@ -73,51 +92,78 @@ impl Tree<'_> {
         }
     }
 
-    /// The files a pattern of `Include` names, from the root, in sshd's order.
-    fn expand(&self, pattern: &str) -> Result<Vec<String>, FileError> {
+    /// The files a pattern of `Include` names, from the root, in sshd's order; or why that is not known.
+    fn expand(&self, pattern: &str) -> Result<Result<Vec<String>, String>, FileError> {
         let absolute = match pattern.starts_with('/') {
             true => pattern.to_owned(),
             false => self.prefix.on_host(&format!("etc/ssh/{pattern}")),
         };
-        let Some((directory, last)) = self
-            .prefix
-            .inside(&absolute)
-            .and_then(|path| path.rsplit_once('/'))
-        else {
-            return Ok(Vec::new());
+        let Some(inside) = self.prefix.inside(&absolute) else {
+            return Ok(Err("it is outside of the tree".to_owned()));
         };
-        let mut names = super::tree::names_in(&self.root.join(directory))?;
-        let overlaid = self.overlay.iter().filter_map(|(path, _)| {
-            let (parent, name) = path.rsplit_once('/')?;
-            (parent == directory).then(|| name.to_owned())
-        });
-        names.extend(overlaid);
+        if pattern.starts_with('~') {
+            return Ok(Err("sshd does not expand `~`".to_owned()));
+        }
+        let mut found = vec![String::new()];
+        for part in inside
+            .split('/')
+            .filter(|part| !part.is_empty() && *part != ".")
+        {
+            let component = match Component::read(part.as_bytes()) {
+                Some(component) if part != ".." => component,
+                _ => return Ok(Err(format!("`{part}` is not judged here"))),
+            };
+            let mut next = Vec::new();
+            for directory in &found {
+                let names = match component.name() {
+                    Some(name) => vec![name],
+                    None => self.names_in(directory)?,
+                };
+                let named = names
+                    .into_iter()
+                    .filter(|name| component.matches(name.as_bytes()));
+                let path = |name: String| match directory.as_str() {
+                    "" => name,
+                    _ => format!("{directory}/{name}"),
+                };
+                next.extend(named.map(path).filter(|path| self.is_there(path)));
+                if next.len() > MAX_FILES {
+                    return Ok(Err(format!("it names more than {MAX_FILES} files")));
+                }
+            }
+            found = next;
+        }
+        found.sort_unstable();
+        Ok(Ok(found))
+    }
+
+    /// What stands in a directory; nothing if it is none.
+    fn names_in(&self, directory: &str) -> Result<Vec<String>, FileError> {
+        let place = self.root.join(directory);
+        let mut names = match place.is_dir() {
+            true => super::tree::names_in(&place)?,
+            false => Vec::new(),
+        };
+        names.extend(self.overlay.iter().filter_map(|(path, _)| {
+            let below = match directory {
+                "" => *path,
+                _ => path.strip_prefix(directory)?.strip_prefix('/')?,
+            };
+            below.split('/').next().map(str::to_owned)
+        }));
         names.sort_unstable();
         names.dedup();
-        names.retain(|name| glob(last.as_bytes(), name.as_bytes()));
-        Ok(names
-            .into_iter()
-            .map(|name| format!("{directory}/{name}"))
-            .collect())
+        Ok(names)
     }
-}
 
-/// Whether a name is of a pattern with `*` and `?`; a leading dot must be named.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
-    fn matches(pattern: &[u8], name: &[u8]) -> bool {
-        match (pattern.split_first(), name.split_first()) {
-            (None, None) => true,
-            (Some((b'*', rest)), _) => {
-                (0..=name.len()).any(|skipped| matches(rest, &name[skipped..]))
-            }
-            (Some((one, rest)), Some((byte, others))) => {
-                (*one == b'?' || one == byte) && matches(rest, others)
-            }
-            _ => false,
-        }
+    /// Whether there is something, be it a link that leads nowhere.
+    fn is_there(&self, path: &str) -> bool {
+        let overlaid = self.overlay.iter().any(|(name, _)| {
+            name.strip_prefix(path)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        overlaid || self.root.join(path).symlink_metadata().is_ok()
     }
-    let hidden = name.first() == Some(&b'.') && pattern.first() != Some(&b'.');
-    !hidden && matches(pattern, name)
 }
 
 impl ConfigFiles {
@@ -134,7 +180,7 @@ impl ConfigFiles {
             Some(text) => (MAIN, text),
             None => (instead, tree.read(instead)?.unwrap_or_default()),
         };
-        files.add(tree, main, false, copies, 0)?;
+        files.add(tree, main, false, copies, 0, &mut 0)?;
         Ok(files)
     }
 
@@ -146,13 +192,16 @@ impl ConfigFiles {
         conditional: bool,
         copies: &Path,
         depth: usize,
+        order: &mut usize,
     ) -> Result<usize, FileError> {
         let number = self.0.len();
         self.0.push(ConfigFile {
             path: tree.prefix.on_host(path),
             copy: String::new(),
             settings: Vec::new(),
+            unread: Vec::new(),
         });
+        let mut unread = Vec::new();
         let mut settings = Vec::new();
         let mut copy = String::new();
         let mut below_match = conditional;
@@ -162,16 +211,44 @@ impl ConfigFiles {
                 // sshd refuses an `Include` of nothing, as it does one that is too deep.
                 "include" if depth >= MAX_DEPTH || self.0.len() >= MAX_FILES => {
                     copy += "Include";
+                    unread.push(Unread {
+                        line: index + 1,
+                        named: value.clone(),
+                        why: format!(
+                            "files include each other more than {MAX_DEPTH} deep, or there are more than {MAX_FILES}"
+                        ),
+                    });
                 }
                 "include" => {
                     let mut names = String::new();
-                    for pattern in value.split_whitespace() {
-                        for path in tree.expand(pattern.trim_matches('"'))? {
+                    let mut not_followed = |named: &str, why: String| {
+                        unread.push(Unread {
+                            line: index + 1,
+                            named: named.to_owned(),
+                            why,
+                        });
+                    };
+                    let patterns = words(&value);
+                    if patterns.is_none() {
+                        not_followed(&value, "a quote is not closed".to_owned());
+                    }
+                    for pattern in patterns.unwrap_or_default() {
+                        let paths = match tree.expand(&pattern)? {
+                            Ok(paths) => paths,
+                            Err(why) => {
+                                not_followed(&pattern, why);
+                                continue;
+                            }
+                        };
+                        for path in paths {
                             let Some(text) = tree.read(&path)? else {
+                                let path = tree.prefix.on_host(&path);
+                                not_followed(&path, "it leads nowhere".to_owned());
                                 continue;
                             };
+                            let file = (path.as_str(), text);
                             let one =
-                                self.add(tree, (&path, text), below_match, copies, depth + 1)?;
+                                self.add(tree, file, below_match, copies, depth + 1, order)?;
                             names += &format!(" {}", copies.join(one.to_string()).display());
                         }
                     }
@@ -187,17 +264,20 @@ impl ConfigFiles {
             }
             copy.push('\n');
             if !keyword.is_empty() {
+                *order += 1;
                 settings.push(Setting {
                     line: index + 1,
                     keyword,
-                    value,
+                    value: words(&value).map_or(value, |words| words.join(" ")),
                     conditional: below_match,
+                    order: *order,
                 });
             }
         }
         if let Some(file) = self.0.get_mut(number) {
             file.copy = copy;
             file.settings = settings;
+            file.unread = unread;
         }
         Ok(number)
     }
@@ -230,31 +310,44 @@ impl ConfigFiles {
         self.0.iter().map(|file| file.path.as_str()).find(is_it)
     }
 
-    /// The lines that set a keyword, each with its file.
+    /// The lines that set a keyword, each with its file, in the order in which sshd reads them.
     pub fn that_set<'a>(
         &'a self,
         keyword: &str,
     ) -> impl Iterator<Item = (&'a ConfigFile, &'a Setting)> {
-        let keyword = keyword.to_ascii_lowercase();
         let every = self
             .0
             .iter()
             .flat_map(|file| file.settings.iter().map(move |setting| (file, setting)));
-        every.filter(move |(_, setting)| setting.keyword == keyword)
+        let mut set: Vec<_> = every
+            .filter(|(_, setting)| setting.keyword.eq_ignore_ascii_case(keyword))
+            .collect();
+        set.sort_by_key(|(_, setting)| setting.order);
+        set.into_iter()
+    }
+
+    /// Every `Include` that could not be followed, with its file.
+    pub fn unread(&self) -> impl Iterator<Item = (&ConfigFile, &Unread)> {
+        let files = self.0.iter();
+        files.flat_map(|file| file.unread.iter().map(move |unread| (file, unread)))
     }
 }
 
-/// The keyword of a line in lower case, empty for none, and what follows it.
+/// The keyword of a line in lower case, empty for none, and what follows it. A keyword may stand
+/// between quotes.
 fn keyword_and_value(line: &str) -> (String, String) {
     let line = line.trim();
     if line.starts_with('#') {
         return (String::new(), String::new());
     }
-    let end = line
-        .find(|c: char| c.is_whitespace() || c == '=')
-        .unwrap_or(line.len());
-    let value = line[end..].trim_start_matches(|c: char| c.is_whitespace() || c == '=');
-    (line[..end].to_ascii_lowercase(), value.trim().to_owned())
+    let between = |c: char| c.is_whitespace() || c == '=';
+    let quoted = line
+        .strip_prefix('"')
+        .and_then(|quoted| quoted.split_once('"'));
+    let (keyword, rest) =
+        quoted.unwrap_or_else(|| line.split_at(line.find(between).unwrap_or(line.len())));
+    let value = rest.trim_start_matches(between).trim();
+    (keyword.to_ascii_lowercase(), value.to_owned())
 }
 
 /// What `sshd -T` says is in effect, each keyword in lower case with its values.
@@ -354,6 +447,68 @@ mod tests {
             (level.line, level.value.as_str(), level.conditional),
             (6, "INFO", false)
         );
+    }
+
+    #[test]
+    fn every_pattern_that_sshd_follows_is_followed_and_no_other_is_dropped() {
+        let root = tree(&[
+            (MAIN, ""),
+            ("etc/ssh/sshd_config.d/00.conf", "Banner /a\n"),
+            ("etc/ssh/other.d/01.conf", "Banner /b\n"),
+            ("etc/ssh/with space.conf", "Banner /c\n"),
+        ]);
+        let prefix = Prefix::default();
+        let tree = Tree {
+            root: root.path(),
+            prefix: &prefix,
+            overlay: &[("etc/ssh/new.d/02.conf", b"Banner /d")],
+        };
+        let found = |main: &str| {
+            std::fs::write(root.path().join(MAIN), main).unwrap();
+            let files = ConfigFiles::read(&tree, "none", Path::new("/c")).unwrap();
+            let set = files.that_set("Banner");
+            let values: Vec<_> = set.map(|(_, one)| one.value.clone()).collect();
+            (values.join(" "), files.unread().count())
+        };
+        for (main, expected) in [
+            ("Include /etc/ssh/[s]shd_config.d/*.conf", "/a"),
+            ("Include /etc/*/*.d/*.conf", "/d /b /a"),
+            ("Include /etc/ssh/[!s]*.d/0[1-9].conf", "/d /b"),
+            ("Include sshd_config.d/* other.d/*.conf # no.d/*", "/a /b"),
+            ("Include \"/etc/ssh/with space.conf\" 'other.d/*'", "/c /b"),
+            ("\"Include\" /etc/ssh/with\\ space.conf", "/c"),
+            ("Include=//etc/./ssh/other.d/01.conf", "/b"),
+            ("Include /etc/ssh/nothing/*.conf /etc/ssh/none", ""),
+        ] {
+            assert_eq!(found(main), (expected.to_owned(), 0), "{main}");
+        }
+        for main in [
+            "Include /etc/ssh/[[:alpha:]]*.d/*.conf",
+            "Include /etc/ssh/../ssh/other.d/*",
+            "Include ~root/x",
+            "Include \"/etc/ssh/other.d/*",
+        ] {
+            assert_eq!(found(main), (String::new(), 1), "{main}");
+        }
+        let first = "Banner /0\nInclude other.d/*\nBanner \"/1\" # x\n";
+        assert_eq!(found(first).0, "/0 /b /1");
+        std::os::unix::fs::symlink("nowhere", root.path().join("etc/ssh/other.d/x")).unwrap();
+        assert_eq!(found("Include other.d/*"), ("/b".to_owned(), 1));
+        let elsewhere = Prefix::new("/srv/hub").unwrap();
+        let tree = Tree {
+            prefix: &elsewhere,
+            ..tree
+        };
+        let files = ConfigFiles::read(&tree, "none", Path::new("/c")).unwrap();
+        assert_eq!(files.unread().count(), 1);
+        std::fs::write(root.path().join(MAIN), "Include /etc/ssh/other.d/*").unwrap();
+        let files = ConfigFiles::read(&tree, "none", Path::new("/c")).unwrap();
+        let (file, unread) = files.unread().next().unwrap();
+        assert_eq!(
+            (file.path.as_str(), unread.line),
+            ("/srv/hub/etc/ssh/sshd_config", 1)
+        );
+        assert_eq!(unread.why, "it is outside of the tree");
     }
 
     #[test]

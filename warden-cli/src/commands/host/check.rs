@@ -33,6 +33,10 @@ pub(crate) struct Check {
     #[arg(long, conflicts_with = "principals")]
     no_owner: bool,
 
+    /// Judge sshd's configuration by its lines alone where no sshd can be asked
+    #[arg(long, conflicts_with = "principals")]
+    without_sshd: bool,
+
     /// Compare this list of principals, in YAML, instead of a tree
     #[arg(long, value_name = "FILE", conflicts_with = "root")]
     principals: Option<PathBuf>,
@@ -70,6 +74,15 @@ impl Check {
             path: material.prefix.on_host(SSHD_CONFIG),
             line: None,
             text: format!("sshd would not start: {said}"),
+        }));
+        let unproven = proof.not_asked.filter(|_| !self.without_sshd);
+        findings.extend(unproven.map(|why| Finding {
+            code: "sshd_not_asked",
+            path: material.prefix.on_host(SSHD_CONFIG),
+            line: None,
+            text: format!(
+                "whether sshd would start, and what holds where no line says anything, is not known: {why}; --without-sshd does without"
+            ),
         }));
         report(&material.name, &findings, proof.notes, proof.json)
     }

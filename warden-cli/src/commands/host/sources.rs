@@ -14,7 +14,7 @@ use warden_core::diagnostic::SourceText;
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
 use warden_core::host::ca_keys::{CaKeys, MAX_CA_KEYS_BYTES};
-use warden_core::host::check::{Finding, configuration};
+use warden_core::host::check::{Finding, configuration, lines};
 use warden_core::host::krl::Krl;
 use warden_core::host::render::{HostCertificate, Prefix, Rendering, SSHD_CONFIG, Sources};
 use warden_core::host::sshd_config::{MAIN, Tree};
@@ -83,6 +83,8 @@ pub(super) struct Material {
 pub(super) struct Proof {
     pub(super) findings: Vec<Finding>,
     pub(super) refused: Option<String>,
+    /// Why no sshd was asked.
+    pub(super) not_asked: Option<String>,
     pub(super) notes: Vec<String>,
     pub(super) json: serde_json::Value,
 }
@@ -194,6 +196,7 @@ impl Material {
         let mut proof = Proof {
             findings: Vec::new(),
             refused: None,
+            not_asked: None,
             notes: Vec::new(),
             json: json!({"asked": false}),
         };
@@ -203,22 +206,26 @@ impl Material {
                 self.revoked
             ));
         }
+        if !root.join(MAIN).exists() {
+            proof.notes.push(format!(
+                "note: {} is not there, so {SSHD_CONFIG} was judged alone",
+                root.join(MAIN).display()
+            ));
+        }
         match trial.ask(&accounts, &self.addresses)? {
             Verdict::NotAsked(why) => {
-                proof.notes.push(format!("note: no sshd was asked: {why}"));
-                proof.json = json!({"asked": false, "why": why});
+                proof.notes.push(format!(
+                    "note: no sshd was asked: {why}; lines were judged by themselves, without sshd's defaults"
+                ));
+                proof.json = json!({"asked": false, "why": &why});
+                proof.not_asked = Some(why);
+                proof.findings = lines(rendering, host, &self.user_cas, &trial.files);
             }
             Verdict::Refused(said) => {
                 proof.json = json!({"asked": true, "starts": false, "said": &said});
                 proof.refused = Some(said);
             }
             Verdict::InEffect(probes) => {
-                if !root.join(MAIN).exists() {
-                    proof.notes.push(format!(
-                        "note: {} is not there, so {SSHD_CONFIG} was judged alone",
-                        root.join(MAIN).display()
-                    ));
-                }
                 proof.findings =
                     configuration(rendering, host, &self.user_cas, &trial.files, &probes);
                 let (accounts, addresses) = (accounts.len(), &self.addresses);

@@ -1,7 +1,7 @@
 //! sshd's configuration in effect, for every account, compared with what was rendered.
 //!
 //! - The first line of a keyword wins, and a `Match` may say otherwise for some connections: what
-//!   counts is what `sshd -T` answers.
+//!   counts is what `sshd -T` answers. Where no sshd can be asked, the lines are judged by themselves.
 //! - Beside the lines that warden writes, those are judged that could shut the door to every
 //!   certificate or open one to weak signatures.
 
@@ -63,33 +63,18 @@ pub fn configuration(
         }
         let algorithms = effective.values("CASignatureAlgorithms").join(",");
         let algorithms: Vec<_> = algorithms.split(',').collect();
-        if algorithms.contains(&"ssh-rsa") {
-            let text = "CASignatureAlgorithms takes SHA-1 signatures, `ssh-rsa`".to_owned();
+        for text in unfit_algorithms(&algorithms, user_cas) {
             differs("CASignatureAlgorithms", text);
         }
-        for (ca, _) in user_cas.iter() {
-            let needed = match ca.key().key_type().as_str() {
-                "ssh-rsa" => "rsa-sha2-512".to_owned(),
-                plain => plain.to_owned(),
-            };
-            if !algorithms.contains(&needed.as_str()) {
-                let text = format!(
-                    "CASignatureAlgorithms lacks {needed}, so CA {} certifies nobody",
-                    ca.fingerprint()
-                );
-                differs("CASignatureAlgorithms", text);
-            }
-        }
-        if let Some(text) = root_is_shut_out(host, probe) {
+        let permitted = effective.values("PermitRootLogin").first();
+        if probe.account.as_str() == "root"
+            && let Some(text) = permitted.and_then(|value| root_is_shut_out(host, value))
+        {
             differs("PermitRootLogin", text);
         }
     }
     let own = files.named_as(SSHD_CONFIG);
-    let mut findings = Vec::new();
-    if own.is_none() {
-        let text = format!("it does not include {SSHD_CONFIG}, so none of it is in effect");
-        findings.push(Finding::new("not_included", files.main(), text));
-    }
+    let mut findings: Vec<_> = not_included(files).into_iter().collect();
     for ((keyword, text), connections) in seen {
         let mut set = files.that_set(keyword);
         let elsewhere = set.find(|(file, _)| Some(file.path.as_str()) != own);
@@ -108,14 +93,88 @@ pub fn configuration(
             (None, None) => {}
         }
     }
-    findings.extend(overridden(rendering, files, &findings));
+    findings.extend(overridden(&rendering.directives, files, &findings));
+    findings.extend(not_followed(files));
     findings
 }
 
+/// Judges the lines by themselves, where no sshd can be asked. What sshd takes where no line says
+/// anything, and whether it would start, is not known then.
+pub fn lines(
+    rendering: &Rendering<'_>,
+    host: &Host,
+    user_cas: &CaKeys,
+    files: &ConfigFiles,
+) -> Vec<Finding> {
+    let mut findings: Vec<_> = not_included(files).into_iter().collect();
+    let yes = ["StrictModes", "PubkeyAuthentication"].map(|keyword| Directive {
+        keyword,
+        value: "yes".to_owned(),
+    });
+    let wanted: Vec<_> = rendering.directives.iter().chain(&yes).cloned().collect();
+    for directive in &wanted {
+        let mut set = files
+            .that_set(directive.keyword)
+            .filter(|(_, one)| !one.conditional);
+        // sshd takes every host certificate.
+        let decides = match directive.keyword {
+            "HostCertificate" => set.find(|(_, one)| one.value == directive.value),
+            _ => set.next(),
+        };
+        let Some((file, setting)) = decides else {
+            continue;
+        };
+        let effective = Effective::read(&format!("{} {}", directive.keyword, setting.value));
+        if !holds(&effective, directive) {
+            let text = format!(
+                "{} is {}, expected {}",
+                directive.keyword, setting.value, directive.value
+            );
+            let finding = Finding::new("not_in_effect", file.path.as_str(), text);
+            findings.push(finding.at(setting.line));
+        }
+    }
+    findings.extend(overridden(&wanted, files, &findings));
+    for (file, setting) in files.that_set("CASignatureAlgorithms") {
+        let algorithms: Vec<_> = setting.value.split(',').collect();
+        for text in unfit_algorithms(&algorithms, user_cas) {
+            let finding = Finding::new("not_in_effect", file.path.as_str(), text);
+            findings.push(finding.at(setting.line));
+        }
+    }
+    for (file, setting) in files.that_set("PermitRootLogin") {
+        if let Some(text) = root_is_shut_out(host, &setting.value) {
+            let finding = Finding::new("not_in_effect", file.path.as_str(), text);
+            findings.push(finding.at(setting.line));
+        }
+    }
+    findings.extend(not_followed(files));
+    findings
+}
+
+fn not_included(files: &ConfigFiles) -> Option<Finding> {
+    if files.named_as(SSHD_CONFIG).is_some() {
+        return None;
+    }
+    let text = format!("it does not include {SSHD_CONFIG}, so none of it is in effect");
+    Some(Finding::new("not_included", files.main(), text))
+}
+
+/// Every `Include` whose files were not part of what sshd was asked about.
+fn not_followed(files: &ConfigFiles) -> impl Iterator<Item = Finding> {
+    files.unread().map(|(file, unread)| {
+        let text = format!(
+            "`Include {}` was not followed, so what it sets is not judged: {}",
+            unread.named, unread.why
+        );
+        Finding::new("include_unread", file.path.as_str(), text).at(unread.line)
+    })
+}
+
 /// Lines below a `Match` that say something else than warden's, for connections nobody probed.
-fn overridden(rendering: &Rendering<'_>, files: &ConfigFiles, known: &[Finding]) -> Vec<Finding> {
+fn overridden(directives: &[Directive], files: &ConfigFiles, known: &[Finding]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for directive in &rendering.directives {
+    for directive in directives {
         for (file, setting) in files.that_set(directive.keyword) {
             let other = setting.conditional && setting.value != directive.value;
             let told = known
@@ -148,18 +207,34 @@ fn said(values: &[String]) -> String {
     }
 }
 
+/// What is wrong with the algorithms that a CA may sign with.
+fn unfit_algorithms(algorithms: &[&str], user_cas: &CaKeys) -> Vec<String> {
+    let mut unfit = Vec::new();
+    if algorithms.contains(&"ssh-rsa") {
+        unfit.push("CASignatureAlgorithms takes SHA-1 signatures, `ssh-rsa`".to_owned());
+    }
+    for (ca, _) in user_cas.iter() {
+        let needed = match ca.key().key_type().as_str() {
+            "ssh-rsa" => "rsa-sha2-512".to_owned(),
+            plain => plain.to_owned(),
+        };
+        if !algorithms.contains(&needed.as_str()) {
+            unfit.push(format!(
+                "CASignatureAlgorithms lacks {needed}, so CA {} certifies nobody",
+                ca.fingerprint()
+            ));
+        }
+    }
+    unfit
+}
+
 /// Whether lanes into root are there that sshd does not let anybody use.
-fn root_is_shut_out(host: &Host, probe: &Probe) -> Option<String> {
+fn root_is_shut_out(host: &Host, permitted: &str) -> Option<String> {
     let lanes = host.lanes();
-    let lanes = lanes.get(&probe.account)?;
-    if probe.account.as_str() != "root" || lanes.is_empty() {
-        return None;
-    }
+    let (_, lanes) = lanes.iter().find(|(one, _)| one.as_str() == "root")?;
     let free = lanes.values().any(|lane| lane.force_command.is_none());
-    match probe.effective.values("PermitRootLogin") {
-        [only] if only == "no" || (only == "forced-commands-only" && free) => Some(format!(
-            "PermitRootLogin is {only}, but the inventory lets principals into root"
-        )),
-        _ => None,
-    }
+    let shut = permitted == "no" || (permitted == "forced-commands-only" && free);
+    (shut && !lanes.is_empty()).then(|| {
+        format!("PermitRootLogin is {permitted}, but the inventory lets principals into root")
+    })
 }

@@ -258,14 +258,19 @@ mod tests {
     }
 
     impl Journal for Full<'_> {
-        fn append(&self, entry: &Entry, at: UnixTime) -> Result<Recorded, JournalError> {
+        fn append_with(
+            &self,
+            entry: &mut dyn FnMut() -> Entry,
+            at: UnixTime,
+        ) -> Result<Recorded, JournalError> {
+            let entry = entry();
             let Some(left) = self.room.get().checked_sub(1) else {
                 let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
                 return Err(FileError::io("write", std::path::Path::new("journal"))(full).into());
             };
             self.room.set(left);
             self.taken.borrow_mut().push(entry.outcome);
-            self.journal.append(entry, at)
+            self.journal.append(&entry, at)
         }
     }
 

@@ -69,21 +69,18 @@ pub fn guards(
     path: &str,
     account: Option<&PasswdEntry>,
 ) -> Vec<Guard> {
-    let places: Vec<PathBuf>;
     let in_place = stands_in_place(root, prefix);
     let inside = |path: &str| prefix.inside(path).map(|inside| root.join(inside));
     let home = account.and_then(|account| inside(&account.home));
-    if in_place {
+    let places: Vec<PathBuf> = if in_place {
         let file = PathBuf::from(path);
         let file = file.canonicalize().unwrap_or(file);
-        places = file.ancestors().map(Path::to_owned).collect();
+        file.ancestors().map(Path::to_owned).collect()
     } else {
-        let Some(file) = inside(path) else {
-            return Vec::new();
-        };
+        let file = inside(path).unwrap_or_default();
         let below = file.ancestors().take_while(|one| *one != root);
-        places = below.map(Path::to_owned).collect();
-    }
+        below.map(Path::to_owned).collect()
+    };
     let whole = root.metadata().map(|found| found.uid()).ok();
     let mut guards = Vec::new();
     for place in places {

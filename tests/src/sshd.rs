@@ -324,11 +324,12 @@ impl Sshd {
         root::outcome("sh", args, None).check();
     }
 
-    /// Copies everything the server reads into a directory that stands for the root of its host.
+    /// Copies everything the server reads, with mode and owner, into a directory that stands for the
+    /// root of its host.
     #[track_caller]
     pub fn copy_into(&self, root: &Path) {
         let script = "\
-rm -rf \"$2\" && mkdir -p \"$2/etc/ssh\" \"$2$1\" && cp -R \"$1/.\" \"$2$1\" && rm -f \"$2$1/host\"
+rm -rf \"$2\" && mkdir -p \"$2/etc/ssh\" \"$2$1\" && cp -Rp \"$1/.\" \"$2$1\" && rm -f \"$2$1/host\"
 for config in \"$1/sshd_config\" \"$1/etc/ssh/sshd_config\"; do
     if [ -e \"$config\" ]; then cp \"$config\" \"$2/etc/ssh/sshd_config\"; fi
 done

@@ -153,6 +153,15 @@ fn a_trust_file_is_read_as_sshd_reads_it() {
             "trusted-user-ca-keys.pem:4: sshd may trust this key, and should not: the RSA key has 1024 bits",
         ],
     );
+    // A line from elsewhere that looks empty, and is not to sshd.
+    let said = spoilt(|desk| edit(desk, TRUST, |text| text.replacen("ssh-", "\r\nssh-", 1)));
+    expect_findings(
+        &said,
+        &[
+            "trusted-user-ca-keys.pem:3: sshd stops reading here",
+            "is not trusted, and should be (ca_lost)",
+        ],
+    );
     // A file without a newline at its end, and an `echo >>`.
     let said = spoilt(|desk| {
         edit(desk, TRUST, |text| {
@@ -362,6 +371,49 @@ fn without_an_sshd_the_lines_are_judged_and_what_is_not_known_is_a_finding() {
     let without = ["--sshd", "/none", "--without-sshd"];
     let shut = "sshd_config:2: PermitRootLogin is no, but the inventory lets principals into root";
     expect_findings(&check(&desk, &without), &[shut]);
+}
+
+#[test]
+fn where_only_certificates_count_every_other_way_in_is_a_finding() {
+    let desk = desk();
+    let only = ["--certificates-only"];
+    let without = ["--certificates-only", "--sshd", "/none", "--without-sshd"];
+    render(&desk, &only).check();
+    let ways = [
+        "AuthorizedKeysFile .ssh/authorized_keys",
+        "PasswordAuthentication yes",
+        "KbdInteractiveAuthentication yes",
+        "HostbasedAuthentication yes",
+        "GSSAPIAuthentication yes",
+        "KerberosAuthentication yes",
+    ];
+    for way in ways {
+        let text = format!("{way}\nInclude /etc/ssh/sshd_config.d/*.conf\n");
+        std::fs::write(out(&desk).join("etc/ssh/sshd_config"), text).unwrap();
+        let (keyword, value) = way.split_once(' ').unwrap();
+        let finding = format!("/etc/ssh/sshd_config:1: {keyword} is {value}, expected no");
+        expect_findings(&check(&desk, &without), &[&finding]);
+        let said = check(&desk, &only);
+        // An sshd built without GSSAPI or Kerberos has nothing to shut.
+        if !said.stdout.is_empty() && !said.stdout.contains("has what it should") {
+            expect_findings(&said, &[&finding]);
+        } else {
+            assert!(
+                keyword.starts_with("GSSAPI") || keyword.starts_with("Kerberos"),
+                "{said}"
+            );
+        }
+    }
+    // Otherwise it is said that nobody looked.
+    let plain = with_config("Include /etc/ssh/sshd_config.d/*.conf\n", &[]);
+    let said = check(&plain, &[]).expect_success();
+    assert!(
+        said.stderr.contains("another way in that is not looked at"),
+        "{said}"
+    );
+    std::fs::remove_file(out(&desk).join("etc/ssh/sshd_config")).unwrap();
+    let said = check(&desk, &only).expect_success();
+    assert!(!said.stderr.contains("another way in"), "{said}");
 }
 
 #[test]

@@ -28,7 +28,9 @@ fn hosts_that_are_not_there_or_are_no_names() {
     let unknown = ask("hub-2");
     refused(&unknown, 3, "unknown_host");
     assert!(
-        unknown.stderr.contains("hint: hosts are: hub-1"),
+        unknown
+            .stderr
+            .contains("hint: hosts/hub-2.toml in the inventory would be its file"),
         "{unknown}"
     );
     for bad in [

@@ -127,6 +127,9 @@ fn rule_behind(reason: &str) -> &'static str {
         ("not a user certificate", "user_certificate"),
         ("certificate signature algorithm", "ca_signature_algorithm"),
         ("not in PubkeyAcceptedAlgorithms", "key_algorithm"),
+        ("bad ownership or modes", "principals_file_safe"),
+        ("ROOT LOGIN REFUSED", "root_login"),
+        ("DenyUsers", "account_allowed"),
     ];
     let found = known.iter().find(|(text, _)| reason.contains(text));
     found.map_or("no rule", |(_, rule)| rule)

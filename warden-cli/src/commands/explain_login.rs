@@ -11,7 +11,8 @@ use warden_core::clock::Clock;
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
 use warden_core::host::login::{
-    Admission, Attempt, Explanation, HostFile, HostView, Outcome, explain,
+    AccountRules, Admission, Attempt, Explanation, HostFile, HostView, Outcome, PasswdEntry,
+    explain, guards, stands_in_place,
 };
 use warden_core::host::render::Prefix;
 use warden_core::host::sshd_config::{ConfigFiles, Effective, Tree};
@@ -22,6 +23,9 @@ const MAX_CERTIFICATE_BYTES: usize = 256 * 1024;
 
 /// The largest file of a host, in bytes: as large as any KRL that OpenSSH reads.
 const MAX_HOST_FILE_BYTES: usize = 128 * 1024 * 1024;
+
+/// The largest `passwd` of a host, in bytes.
+const MAX_PASSWD_BYTES: usize = 16 * 1024 * 1024;
 
 /// Say whether a host lets a certificate in, and which of sshd's rules refuses it first
 ///
@@ -123,26 +127,36 @@ impl Host<'_> {
         };
         let trial = Trial::prepare(&tree, sshd)?;
         let address = from.map_or_else(|| "127.0.0.1".to_owned(), |one| one.to_string());
+        let unread = trial.files.unread().next().map(|(file, unread)| {
+            format!(
+                "{}:{}: `Include {}` was not followed: {}",
+                file.path, unread.line, unread.named, unread.why
+            )
+        });
         match trial.ask(&[self.account], &[address])? {
             Verdict::InEffect(probes) => {
                 let effective = probes.into_iter().next().map(|probe| probe.effective);
                 let effective = effective.unwrap_or_else(|| Effective::read(""));
+                let all = |keyword: &str| effective.values(keyword).to_vec();
+                let mut view = self.files(&all)?;
                 let list = |keyword: &str| {
                     let value = effective.values(keyword).first()?;
                     Some(value.split(',').map(str::to_owned).collect())
                 };
-                let one = |keyword: &str| effective.values(keyword).first().cloned();
-                let mut view = self.files(&one)?;
                 view.ca_algorithms = list("CASignatureAlgorithms");
                 view.key_algorithms = list("PubkeyAcceptedAlgorithms");
+                view.not_known = unread;
                 Ok((view, Vec::new()))
             }
             Verdict::NotAsked(why) => {
-                let first = |keyword: &str| first_set(&trial.files, keyword);
+                let all = |keyword: &str| set_for_all(&trial.files, keyword);
                 let notes = vec![format!(
                     "note: no sshd was asked ({why}): `Match` blocks and defaults are not known"
                 )];
-                Ok((self.files(&first)?, notes))
+                let mut view = self.files(&all)?;
+                let why = "no sshd was asked: `Match` blocks and defaults are not known";
+                view.not_known = Some(unread.unwrap_or_else(|| why.to_owned()));
+                Ok((view, notes))
             }
             Verdict::Refused(said) => Err(CliError::new(
                 Class::Failed,
@@ -153,15 +167,51 @@ impl Host<'_> {
         }
     }
 
-    fn files(&self, set: &dyn Fn(&str) -> Option<String>) -> Result<HostView, CliError> {
-        let named = |keyword: &str| set(keyword).filter(|value| value != "none");
-        let read = |path: String| self.read(&path);
-        Ok(HostView {
-            trusted: named("TrustedUserCAKeys").map(read).transpose()?,
-            admission: match named("AuthorizedPrincipalsFile") {
-                Some(path) => Admission::File(self.read(&self.expanded(&path))?),
-                None => Admission::AccountName,
+    /// Reads what the configuration names; `set` gives the values of a keyword.
+    fn files(&self, set: &dyn Fn(&str) -> Vec<String>) -> Result<HostView, CliError> {
+        let one = |keyword: &str| set(keyword).into_iter().next();
+        let named = |keyword: &str| one(keyword).filter(|value| value != "none");
+        let words = |keyword: &str| -> Vec<String> {
+            let values = set(keyword).into_iter();
+            let words = values.flat_map(|value| {
+                let words = value.split_whitespace().map(str::to_owned);
+                words.collect::<Vec<_>>()
+            });
+            words.collect()
+        };
+        let entry = self.passwd_entry()?;
+        let admission = match named("AuthorizedPrincipalsFile") {
+            None => Admission::AccountName,
+            Some(path) => match self.expanded(&path, entry.as_ref()) {
+                Some(path) => Admission::File(self.read(&path)?),
+                None => Admission::NotKnown(format!(
+                    "what AuthorizedPrincipalsFile {path} means for the account is not known: etc/passwd does not have it"
+                )),
             },
+        };
+        let methods = one("AuthenticationMethods").unwrap_or_default();
+        Ok(HostView {
+            not_known: None,
+            account: AccountRules {
+                deny_users: words("DenyUsers"),
+                allow_users: words("AllowUsers"),
+                groups: [words("DenyGroups"), words("AllowGroups")].concat(),
+                publickey: one("PubkeyAuthentication"),
+                methods: methods.split_whitespace().map(str::to_owned).collect(),
+                root: one("PermitRootLogin"),
+                names: one("UseDNS").is_some_and(|value| value == "yes"),
+            },
+            strict_modes: one("StrictModes").is_none_or(|value| value != "no"),
+            guards: match &admission {
+                Admission::File(file) if file.content.is_some() => {
+                    guards(self.root, self.prefix, &file.path, entry.as_ref())
+                }
+                _ => Vec::new(),
+            },
+            trusted: named("TrustedUserCAKeys")
+                .map(|path| self.read(&path))
+                .transpose()?,
+            admission,
             asks_a_command: named("AuthorizedPrincipalsCommand").is_some(),
             revoked: match named("RevokedKeys") {
                 Some(paths) => paths
@@ -175,10 +225,38 @@ impl Host<'_> {
         })
     }
 
-    /// `%u` and `%%`, as sshd expands them. A home directory is not known here.
-    fn expanded(&self, path: &str) -> String {
-        let with_account = path.replace("%u", self.account.as_str());
-        with_account.replace("%%", "%")
+    /// The account's line in the host's `passwd`, if it has one.
+    fn passwd_entry(&self) -> Result<Option<PasswdEntry>, CliError> {
+        let path = match stands_in_place(self.root, self.prefix) {
+            true => PathBuf::from("/etc/passwd"),
+            false => self.root.join("etc/passwd"),
+        };
+        match file::read_bounded(&path, MAX_PASSWD_BYTES, Links::Follow) {
+            Ok(passwd) => Ok(PasswdEntry::find(&passwd, self.account.as_str())),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The path for the account, as sshd expands it; `None` if its home directory or its number is
+    /// wanted and not known.
+    fn expanded(&self, path: &str, entry: Option<&PasswdEntry>) -> Option<String> {
+        let mut expanded = String::new();
+        let mut rest = path.chars();
+        while let Some(next) = rest.next() {
+            match (next, (next == '%').then(|| rest.next())) {
+                (_, None) => expanded.push(next),
+                (_, Some(Some('%'))) => expanded.push('%'),
+                (_, Some(Some('u'))) => expanded += self.account.as_str(),
+                (_, Some(Some('h'))) => expanded += &entry?.home,
+                (_, Some(Some('U'))) => expanded += &entry?.uid.to_string(),
+                (_, Some(_)) => return None,
+            }
+        }
+        match expanded.starts_with('/') {
+            true => Some(expanded),
+            false => Some(format!("{}/{expanded}", entry?.home)),
+        }
     }
 
     fn read(&self, path: &str) -> Result<HostFile, CliError> {
@@ -201,12 +279,13 @@ impl Host<'_> {
     }
 }
 
-/// The value of the first line that sets a keyword for every connection.
-fn first_set(files: &ConfigFiles, keyword: &str) -> Option<String> {
+/// The values of the lines that set a keyword for every connection.
+fn set_for_all(files: &ConfigFiles, keyword: &str) -> Vec<String> {
     files
         .that_set(keyword)
-        .find(|(_, setting)| !setting.conditional)
+        .filter(|(_, setting)| !setting.conditional)
         .map(|(_, setting)| setting.value.clone())
+        .collect()
 }
 
 fn report(explanation: &Explanation, login: &str, notes: Vec<String>) -> Result<Report, CliError> {

@@ -87,21 +87,65 @@ pub struct AsRead {
     pub stopped: Option<(usize, PublicKeyError)>,
 }
 
+/// A line of such a file that sshd takes for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeyLine<'a> {
+    /// The line, from 1.
+    pub(super) number: usize,
+    /// The type and the key in base64, with a blank between them.
+    pub(super) key: Vec<u8>,
+    /// What follows.
+    pub(super) comment: &'a [u8],
+}
+
+/// The lines of a file as sshd cuts them: it skips blanks and tabs at the beginning, then passes over
+/// what is empty and comments. A line that holds only a carriage return is neither. To sshd a line is a
+/// C string.
+pub(super) fn key_lines(content: &[u8]) -> impl Iterator<Item = KeyLine<'_>> {
+    let lines = (1..).zip(content.split(|byte| *byte == b'\n'));
+    lines.filter_map(|(number, line)| {
+        let text = behind_blanks(line.split(|byte| *byte == 0).next()?);
+        if text.is_empty() || text.starts_with(b"#") {
+            return None;
+        }
+        let (label, rest) = word(text);
+        let (blob, comment) = word(behind_blanks(rest));
+        // In base64 sshd skips whatever is white, such as a carriage return at the end of the line.
+        let white = |byte: &u8| matches!(byte, b'\r' | 0x0b | 0x0c);
+        let blob = blob.iter().copied().filter(|byte| !white(byte));
+        Some(KeyLine {
+            number,
+            key: label.iter().copied().chain([b' ']).chain(blob).collect(),
+            comment,
+        })
+    })
+}
+
+fn behind_blanks(text: &[u8]) -> &[u8] {
+    let blanks = text.iter().take_while(|byte| is_blank(**byte)).count();
+    &text[blanks..]
+}
+
+fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    let end = text.iter().position(|byte| is_blank(*byte));
+    text.split_at(end.unwrap_or(text.len()))
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
 /// Reads a file as sshd does.
 pub fn as_sshd_reads(content: &[u8]) -> AsRead {
     let mut read = AsRead::default();
-    for (index, line) in content.split(|byte| *byte == b'\n').enumerate() {
-        let line = line.trim_ascii();
-        if line.is_empty() || line.starts_with(b"#") {
-            continue;
-        }
-        match CaPublicKey::from_openssh(line) {
+    for line in key_lines(content) {
+        match CaPublicKey::from_openssh(&line.key) {
             Ok(key) => read.keys.push(key),
             Err(error) if stops(&error) => {
-                read.stopped = Some((index + 1, error));
+                read.stopped = Some((line.number, error));
                 break;
             }
-            Err(error) => read.unsound.push((index + 1, error)),
+            Err(error) => read.unsound.push((line.number, error)),
         }
     }
     read
@@ -112,7 +156,6 @@ fn stops(error: &PublicKeyError) -> bool {
     !matches!(
         error,
         PublicKeyError::Certificate { .. }
-            | PublicKeyError::ControlCharacter { .. }
             | PublicKeyError::SmallOrder
             | PublicKeyError::RsaSize { .. }
             | PublicKeyError::RsaUnsound { .. }
@@ -163,5 +206,17 @@ mod tests {
         let text = format!("# x\n{ONE}\r\nnothing\n{ONE}\n");
         let read = as_sshd_reads(text.as_bytes());
         assert_eq!((read.keys.len(), read.stopped.unwrap().0), (1, 3));
+        // Empty to whoever looks at it, and no empty line to sshd.
+        for nearly_empty in ["\r", "  \r", "\u{b}", "\u{c}", "\r \r"] {
+            let text = format!("{nearly_empty}\n{ONE}\n");
+            let read = as_sshd_reads(text.as_bytes());
+            assert_eq!(read.stopped.map(|(line, _)| line), Some(1), "{text:?}");
+            assert!(read.keys.is_empty(), "{text:?}");
+        }
+        for empty in ["", " \t", "\0", "\t\0x", " # x\r"] {
+            let text = format!("{empty}\n{ONE} comment\0\u{b}\r\n");
+            let read = as_sshd_reads(text.as_bytes());
+            assert_eq!((read.keys.len(), read.stopped), (1, None), "{text:?}");
+        }
     }
 }

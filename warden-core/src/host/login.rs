@@ -1,14 +1,20 @@
 //! Why sshd lets a certificate in, or which of its rules refuses it first.
 //!
-//! - Walks sshd's own order: algorithms, revocation, trusted CA, principals, kind, window, options,
-//!   source address, the options of the principals line, the two commands together, and what a
-//!   security key must show.
+//! - Walks sshd's own order: the account and the ways of logging in, algorithms, revocation, trusted CA,
+//!   principals, kind, window, options, source address, the options of the principals line, the two
+//!   commands together, what a security key must show, and root.
 //! - Judges what it is given: the host's files and settings, the moment, the address. Nothing is read
 //!   here, and nobody is asked.
 //! - What cannot be known, such as the answer of an `AuthorizedPrincipalsCommand`, is said to be
 //!   unknown. It is never taken for a yes.
 //!
 //! References: \[SSHD\]; `user_cert_trusted_ca` and `auth_authorise_keyopts` of OpenSSH.
+
+mod account;
+mod strict_modes;
+
+pub use account::AccountRules;
+pub use strict_modes::{Guard, Owner, PasswdEntry, guards, stands_in_place};
 
 use super::ca_keys::{self, AsRead};
 use super::krl::{Krl, KrlError};
@@ -33,11 +39,21 @@ pub enum Admission {
     File(HostFile),
     /// Only a principal that is the account's name: neither a file nor a command is set.
     AccountName,
+    /// Which file it is, is not known; why.
+    NotKnown(String),
 }
 
 /// What a host's configuration says about logins as one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostView {
+    /// What of the configuration is not known, if anything.
+    pub not_known: Option<String>,
+    /// Whom and what it lets log in, whatever the certificate.
+    pub account: AccountRules,
+    /// `StrictModes`.
+    pub strict_modes: bool,
+    /// The principals file and the directories above it.
+    pub guards: Vec<Guard>,
     /// `TrustedUserCAKeys`; `None` if it is not set.
     pub trusted: Option<HostFile>,
     /// `AuthorizedPrincipalsFile`.
@@ -135,11 +151,15 @@ pub fn explain(certificate: &Parsed, host: &HostView, attempt: &Attempt<'_>) -> 
         attempt,
         line: host.line_for(certificate),
     };
-    let rules: [Rule<'_>; 12] = [
+    let rules: [Rule<'_>; 17] = [
+        ("configuration", Login::configuration),
+        ("account_allowed", Login::account_allowed),
+        ("publickey_enabled", Login::publickey_enabled),
         ("key_algorithm", Login::key_algorithm),
         ("ca_signature_algorithm", Login::ca_algorithm),
         ("not_revoked", Login::not_revoked),
         ("ca_trusted", Login::ca_trusted),
+        ("principals_file_safe", Login::principals_file_safe),
         ("principal_listed", Login::principal_listed),
         ("user_certificate", Login::user_certificate),
         ("window", Login::window),
@@ -148,6 +168,7 @@ pub fn explain(certificate: &Parsed, host: &HostView, attempt: &Attempt<'_>) -> 
         ("line_options", Login::line_options),
         ("commands_agree", Login::commands_agree),
         ("security_key", Login::security_key),
+        ("root_login", Login::root_login),
     ];
     let mut steps = Vec::new();
     for (rule, judge) in rules {
@@ -194,6 +215,13 @@ struct Login<'a> {
 }
 
 impl Login<'_> {
+    fn configuration(&self) -> Found {
+        match &self.host.not_known {
+            None => holds("sshd says what is in effect"),
+            Some(why) => unknown(why.as_str()),
+        }
+    }
+
     fn key_algorithm(&self) -> Found {
         let own = self.certificate.key_type();
         let names: Vec<String> = match own.strip_prefix("ssh-rsa-") {
@@ -331,6 +359,7 @@ impl Login<'_> {
                     Some(content) => format!("{said}; none is listed{}", passed_over(content)),
                 }),
             ),
+            (Admission::NotKnown(why), _) => unknown(format!("{said}; {why}")),
             (Admission::AccountName, _) if self.host.asks_a_command => unknown(format!(
                 "{said}; AuthorizedPrincipalsCommand would be asked"
             )),
@@ -430,31 +459,46 @@ impl Login<'_> {
         let judged: Vec<&str> = line.options.valued.keys().copied().collect();
         let restraint = judged
             .iter()
-            .find(|name| matches!(**name, "from" | "expiry-time" | "principals"));
+            .find(|name| matches!(**name, "expiry-time" | "principals"));
+        let hosts = line.options.valued.get("from").and_then(|one| one.first());
+        let hosts = hosts.map(|hosts| String::from_utf8_lossy(hosts));
+        let comes_from = hosts.as_ref().map(|hosts| self.host_matches(hosts));
+        let hosts = hosts.as_deref().unwrap_or_default();
         at(
             place,
-            match restraint {
+            match (comes_from, restraint) {
                 _ if line.options.cert_authority => {
                     refuses("`cert-authority` has no place in a principals file")
                 }
-                Some(name) => unknown(format!("the line's `{name}` is not judged here")),
-                None => holds("the line's options let it on"),
+                (Some(Some(false)), _) => refuses(format!("the line only lets in from {hosts}")),
+                (_, Some(name)) => unknown(format!("the line's `{name}` is not judged here")),
+                (Some(None), None) => unknown(format!(
+                    "the line only lets in from {hosts}; --from says where the login comes from"
+                )),
+                (Some(Some(true)) | None, None) => holds("the line's options let it on"),
             },
         )
     }
 
-    fn commands_agree(&self) -> Found {
+    /// The commands that the certificate and the line force.
+    fn commands(&self) -> (Option<&[u8]>, Option<&[u8]>) {
         let own = self
             .certificate
             .critical_options()
             .find(|(name, _)| *name == b"force-command")
             .and_then(|(_, data)| option_value(data));
-        let (line, place) = match (&self.line, &self.host.admission) {
-            (Some((number, line)), Admission::File(file)) => (
-                line.options.command.as_deref(),
-                Some(format!("{}:{number}", file.path)),
-            ),
-            _ => (None, None),
+        let line = self
+            .line
+            .as_ref()
+            .and_then(|(_, line)| line.options.command.as_deref());
+        (own, line)
+    }
+
+    fn commands_agree(&self) -> Found {
+        let (own, line) = self.commands();
+        let place = match (&self.line, &self.host.admission) {
+            (Some((number, _)), Admission::File(file)) => Some(format!("{}:{number}", file.path)),
+            _ => None,
         };
         let shown = |command: &[u8]| format!("{:?}", String::from_utf8_lossy(command));
         let found = match (own, line) {

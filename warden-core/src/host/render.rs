@@ -227,7 +227,8 @@ fn lines_of(keys: &CaKeys) -> String {
 ///   an older sshd does not know would keep it from starting. [`check`](super::check) judges what is in
 ///   effect.
 /// - Where only certificates count: no keys from home directories or programs, no passwords, no trust
-///   in other hosts.
+///   in other hosts, no tickets. An sshd built without GSSAPI or Kerberos says that it does not support
+///   the option, and goes on.
 fn directives(sources: &Sources<'_>) -> Vec<Directive> {
     let mut directives = Vec::new();
     let mut say = |keyword, value: String| directives.push(Directive { keyword, value });
@@ -251,6 +252,8 @@ fn directives(sources: &Sources<'_>) -> Vec<Directive> {
         say("PasswordAuthentication", "no".to_owned());
         say("KbdInteractiveAuthentication", "no".to_owned());
         say("HostbasedAuthentication", "no".to_owned());
+        say("GSSAPIAuthentication", "no".to_owned());
+        say("KerberosAuthentication", "no".to_owned());
     }
     directives
 }

@@ -371,9 +371,14 @@ impl Effective {
         found.map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a directive is in effect. Several host certificates may be.
+    /// Whether a directive is in effect. Several host certificates may be; an sshd built without GSSAPI
+    /// or Kerberos does not name them.
     pub fn holds(&self, directive: &Directive) -> bool {
         match self.values(directive.keyword) {
+            [] => matches!(
+                directive.keyword,
+                "GSSAPIAuthentication" | "KerberosAuthentication"
+            ),
             [only] => *only == directive.value,
             several => directive.keyword == "HostCertificate" && several.contains(&directive.value),
         }
@@ -542,5 +547,8 @@ mod tests {
         };
         assert!(says("LogLevel", "VERBOSE") && says("HostCertificate", "/b"));
         assert!(!says("LogLevel", "INFO") && !says("RevokedKeys", "/x"));
+        // What sshd was built without is not named, and cannot be on.
+        assert!(says("GSSAPIAuthentication", "no") && says("KerberosAuthentication", "no"));
+        assert!(!says("HostbasedAuthentication", "no"));
     }
 }

@@ -14,6 +14,7 @@ mod write;
 
 pub use write::{Written, read, write};
 
+use super::ca_keys::{KeyLine, key_lines};
 use crate::certificate::{Fingerprint, PublicKey, PublicKeyError};
 use crate::failure::{Class, Failure};
 use crate::file::FileError;
@@ -152,14 +153,13 @@ impl TrustBundle {
     /// # Errors
     /// Names the first line at which sshd would stop.
     pub fn parse(bytes: &[u8]) -> Result<Self, TrustError> {
-        let mut keys = Vec::new();
-        for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
-            let text = behind_blanks(line);
-            if text.is_empty() || text.starts_with(b"#") {
-                continue;
-            }
-            keys.push(key_of(text, number)?);
+        // sshd reads a line up to a NUL. Nobody means that.
+        if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+            let line = bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+            let detail = "it holds a NUL".to_owned();
+            return Err(TrustError::Malformed { line, detail });
         }
+        let keys = key_lines(bytes).map(key_of).collect::<Result<_, _>>()?;
         Ok(Self {
             bytes: bytes.to_owned(),
             keys,
@@ -264,44 +264,19 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// The text behind what sshd skips at the beginning of a line: blanks and tabs, nothing else. A line
-/// that holds only a carriage return is no empty line to it.
-fn behind_blanks(text: &[u8]) -> &[u8] {
-    let blanks = text.iter().take_while(|byte| is_blank(**byte)).count();
-    &text[blanks..]
-}
-
-fn is_blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t')
-}
-
-/// The key on a line: type, blob, and anything behind it as the comment.
-fn key_of(text: &[u8], line: usize) -> Result<TrustedKey, TrustError> {
-    let malformed = |detail: String| TrustError::Malformed { line, detail };
-    if text.contains(&0) {
-        return Err(malformed("it holds a NUL".to_owned()));
-    }
-    // A carriage return at the end belongs to the comment, or to the blob, where sshd skips it.
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    let mut words = text.splitn(2, |byte| is_blank(*byte));
-    let (label, rest) = (words.next().unwrap_or(b""), words.next().unwrap_or(b""));
-    let rest = behind_blanks(rest);
-    let end = rest
-        .iter()
-        .position(|byte| is_blank(*byte))
-        .unwrap_or(rest.len());
-    let (blob, comment) = rest.split_at(end);
-    let key = [label, b" ", blob].concat();
-    let key = PublicKey::from_openssh(&key).map_err(|error| {
-        malformed(match error {
+/// The key on a line, and anything behind it as the comment.
+fn key_of(line: KeyLine<'_>) -> Result<TrustedKey, TrustError> {
+    let key = PublicKey::from_openssh(&line.key).map_err(|error| TrustError::Malformed {
+        line: line.number,
+        detail: match error {
             PublicKeyError::PrivateKey => "it is a private key".to_owned(),
             other => other.to_string(),
-        })
+        },
     })?;
     Ok(TrustedKey {
         key,
-        comment: String::from_utf8_lossy(comment).trim().to_owned(),
-        line,
+        comment: String::from_utf8_lossy(line.comment).trim().to_owned(),
+        line: line.number,
     })
 }
 

@@ -84,7 +84,11 @@ impl Check {
                 "whether sshd would start, and what holds where no line says anything, is not known: {why}; --without-sshd does without"
             ),
         }));
-        report(&material.name, &findings, proof.notes, proof.json)
+        let mut notes = proof.notes;
+        if !material.certificates_only {
+            notes.push("note: keys in home directories (AuthorizedKeysFile, AuthorizedKeysCommand, and `cert-authority` lines there) are another way in that is not looked at; --certificates-only shuts it".to_owned());
+        }
+        report(&material.name, &findings, notes, proof.json)
     }
 }
 

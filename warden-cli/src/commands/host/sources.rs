@@ -74,7 +74,7 @@ pub(super) struct Material {
     /// How much is revoked in the state directory.
     revoked: usize,
     host_certificate: Option<HostCertificate>,
-    certificates_only: bool,
+    pub(super) certificates_only: bool,
     addresses: Vec<String>,
     sshd: PathBuf,
 }

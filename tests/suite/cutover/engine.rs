@@ -471,7 +471,7 @@ fn every_role_decides_alike_before_the_switch_and_may_make_its_key_ids() {
     engine.plan(&["--to", "local"]).check();
     let plan = site.text(&site.path("state/cutover.toml"));
     assert!(
-        plan.contains("key_id_format = \"vault-{{token_display_name}}-{{public_key_hash}}\""),
+        plan.contains("agt-role = \"vault-{{token_display_name}}-{{public_key_hash}}\""),
         "{plan}"
     );
     engine.gated("bundle", &[]).check();
@@ -479,7 +479,9 @@ fn every_role_decides_alike_before_the_switch_and_may_make_its_key_ids() {
     let refused = |line: &str| {
         for outcome in [engine.gated("switch", &[]), engine.cutover(&["switch"])] {
             assert!(
-                outcome.code == Some(1) && outcome.stdout.contains(line),
+                outcome.code == Some(1)
+                    && outcome.stdout.contains(line)
+                    && outcome.stdout.contains("FAIL parity_role role=atm-role"),
                 "{line}: {outcome}"
             );
         }
@@ -507,6 +509,12 @@ fn every_role_decides_alike_before_the_switch_and_may_make_its_key_ids() {
             && journal.contains("\"parity_role.2\":\"PASS role=atm-role"),
         "{journal}"
     );
+    assert_ne!(engine.signer(), engine.old().as_str());
+    // The other way round the new signer's roles make them.
+    std::fs::remove_file(site.path("state/cutover.toml")).unwrap();
+    engine.plan(&["--to", "vault", "--name", "back"]).check();
+    engine.cutover(&["smoke"]).check();
+    engine.gated("switch", &[]).check();
     assert_ne!(engine.signer(), engine.old().as_str());
 }
 

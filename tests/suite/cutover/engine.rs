@@ -471,7 +471,7 @@ fn every_role_decides_alike_before_the_switch_and_may_make_its_key_ids() {
     engine.plan(&["--to", "local"]).check();
     let plan = site.text(&site.path("state/cutover.toml"));
     assert!(
-        plan.contains("key_id_format = \"vault-{{token_display_name}}-{{public_key_hash}}\""),
+        plan.contains("agt-role = \"vault-{{token_display_name}}-{{public_key_hash}}\""),
         "{plan}"
     );
     engine.gated("bundle", &[]).check();
@@ -479,7 +479,9 @@ fn every_role_decides_alike_before_the_switch_and_may_make_its_key_ids() {
     let refused = |line: &str| {
         for outcome in [engine.gated("switch", &[]), engine.cutover(&["switch"])] {
             assert!(
-                outcome.code == Some(1) && outcome.stdout.contains(line),
+                outcome.code == Some(1)
+                    && outcome.stdout.contains(line)
+                    && outcome.stdout.contains("FAIL parity_role role=atm-role"),
                 "{line}: {outcome}"
             );
         }
@@ -508,4 +510,72 @@ fn every_role_decides_alike_before_the_switch_and_may_make_its_key_ids() {
         "{journal}"
     );
     assert_ne!(engine.signer(), engine.old().as_str());
+    // The other way round the new signer's roles make them.
+    std::fs::remove_file(site.path("state/cutover.toml")).unwrap();
+    engine.plan(&["--to", "vault", "--name", "back"]).check();
+    engine.cutover(&["smoke"]).check();
+    engine.gated("switch", &[]).check();
+    assert_ne!(engine.signer(), engine.old().as_str());
+}
+
+#[test]
+fn the_preflight_looks_up_what_the_token_may_and_renews_nothing() {
+    let Some(site) = Site::open() else { return };
+    let server = StandIn::start();
+    let pin = server.engine(|engine| {
+        engine.add_token("s.Token");
+        engine.ca_fingerprint()
+    });
+    let engine = Engine::on(site, &server.url(), "ssh", &pin, "s.Token");
+    let asked = || engine.cutover(&["preflight", "--token"]);
+    let narrow = asked();
+    for line in [
+        "PASS token_signs path=ssh/sign/agt-role",
+        "WARN token_reads_role path=ssh/roles/agt-role",
+        "PASS token_narrow path=ssh/config/ca",
+        "PASS token_narrow path=ssh/roles/warden-probe",
+    ] {
+        assert!(narrow.stdout.contains(line), "{line}: {narrow}");
+    }
+    assert_eq!(
+        server.take_lines(),
+        ["POST /v1/sys/capabilities-self"],
+        "nothing else is asked, and nothing is renewed"
+    );
+    let held = |words: &[&str]| {
+        let paths = [
+            "sign/agt-role",
+            "roles/agt-role",
+            "config/ca",
+            "roles/warden-probe",
+        ];
+        let paths = paths.map(|path| (format!("ssh/{path}"), json!(words)));
+        let data: serde_json::Map<_, _> = paths.into_iter().collect();
+        server.once("sys/capabilities-self", Answer::data(&Value::Object(data)));
+        asked()
+    };
+    let root = held(&["root"]);
+    assert!(
+        root.stdout.contains("PASS token_reads_role")
+            && root.stdout.contains("WARN token_narrow path=ssh/config/ca"),
+        "{root}"
+    );
+    let reader = held(&["read"]);
+    assert!(
+        reader.code == Some(1)
+            && reader
+                .stdout
+                .contains("FAIL token_signs path=ssh/sign/agt-role"),
+        "{reader}"
+    );
+    server.once(
+        "sys/capabilities-self",
+        Answer::errors(403, &["permission denied"]),
+    );
+    let unknown = asked();
+    assert!(
+        unknown.code == Some(1) && unknown.stdout.contains("FAIL token_signs reason="),
+        "{unknown}"
+    );
+    assert!(!engine.site.path("state").exists());
 }

@@ -114,6 +114,8 @@ pub struct Expected {
     pub new_ca: Option<Fingerprint>,
     /// The key id that the old signer's role makes, as its `key_id_format`.
     pub old_key_id: Option<String>,
+    /// The key id that the new signer's role makes.
+    pub new_key_id: Option<String>,
 }
 
 /// What a signer says to a request: for each aspect a refusal or what the certificate would have.
@@ -236,10 +238,12 @@ pub fn decisions(old: &Signer, new: &Signer, expected: &Expected) -> Report {
     let requests = matrix(old, new);
     Aspect::ALL
         .into_iter()
-        .map(|aspect| match (aspect, &expected.old_key_id) {
-            (Aspect::KeyId, Some(format)) => made_key_id(old, new, format),
-            (Aspect::Algorithm, _) => algorithm(old, new),
-            (Aspect::Serial | Aspect::Ca, _) => Check::skip(aspect.code(), "no_certificate"),
+        .map(|aspect| match aspect {
+            Aspect::KeyId if expected.old_key_id.is_some() || expected.new_key_id.is_some() => {
+                made_key_id(old, new, expected)
+            }
+            Aspect::Algorithm => algorithm(old, new),
+            Aspect::Serial | Aspect::Ca => Check::skip(aspect.code(), "no_certificate"),
             _ => match (template(old, aspect), template(new, aspect)) {
                 (None, None) => decision(old, new, aspect, &requests),
                 (one, other) if one == other => Check::skip(aspect.code(), "depends_on_who_asks"),
@@ -291,17 +295,22 @@ fn decision(old: &Signer, new: &Signer, aspect: Aspect, requests: &[(Aspect, Req
     .with("requests", asked)
 }
 
-/// The old signer's role makes this key id, and the new one takes the one it is given.
-fn made_key_id(old: &Signer, new: &Signer, format: &str) -> Check {
+/// A role makes the key id that is expected of it, and a signer that makes none takes the one it is given.
+fn made_key_id(old: &Signer, new: &Signer, expected: &Expected) -> Check {
     let named = Request::plain(old, new);
     let unnamed = Request {
         key_id: None,
         ..named.clone()
     };
-    let (one, other) = (old.decide(&unnamed), new.decide(&named));
-    let (one, other) = (one.about(Aspect::KeyId), other.about(Aspect::KeyId));
-    let holds = one == format && Some(other) == named.key_id.as_deref();
-    Check::of(holds, Aspect::KeyId.code())
+    let of = |signer: &Signer, made: &Option<String>| {
+        let request = if made.is_some() { &unnamed } else { &named };
+        let wanted = made.as_deref().or(named.key_id.as_deref());
+        let found = signer.decide(request).about(Aspect::KeyId).to_owned();
+        (Some(found.as_str()) == wanted, found)
+    };
+    let (holds, one) = of(old, &expected.old_key_id);
+    let (also, other) = of(new, &expected.new_key_id);
+    Check::of(holds && also, Aspect::KeyId.code())
         .with("old", one)
         .with("new", other)
 }

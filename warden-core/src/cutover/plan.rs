@@ -111,6 +111,9 @@ pub struct Signer {
     pub issuer: Option<String>,
     /// What the configuration says while it signs.
     pub config: Pointer,
+    /// The key id that each of its roles makes, where the configuration leaves that to them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub key_id_formats: BTreeMap<String, String>,
 }
 
 /// A role of the old engine.
@@ -127,9 +130,6 @@ pub struct Role {
     pub max_ttl: Option<u64>,
     /// The longest a certificate of it may live, in seconds.
     pub longest: u64,
-    /// The key id it makes, where the configuration leaves that to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_id_format: Option<String>,
 }
 
 /// One step of a plan.
@@ -154,6 +154,7 @@ impl Signer {
             engine: None,
             issuer: None,
             config,
+            key_id_formats: BTreeMap::new(),
         }
     }
 
@@ -187,7 +188,6 @@ impl Role {
             ttl: limits.map(|(ttl, _)| ttl),
             max_ttl: limits.map(|(_, max)| max),
             longest,
-            key_id_format: None,
         }
     }
 }

@@ -15,9 +15,11 @@ mod host;
 mod mounts;
 mod place;
 mod sshd;
+mod token;
 
 pub use consumer::{Container, InspectError, Service};
 pub use sshd::{sshd_loglevel, sshd_version_at_least, target_clock};
+pub use token::token_scope;
 
 use super::check::{Check, Report};
 use crate::certificate::{CaPublicKey, Fingerprint, MAX_PUBLIC_KEY_BYTES, PublicKey};

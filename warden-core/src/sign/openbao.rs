@@ -12,6 +12,7 @@ pub mod issuers;
 pub mod lint;
 mod meaning;
 pub mod roles;
+pub mod scope;
 mod server;
 mod settings;
 pub mod state;

@@ -63,6 +63,10 @@ pub(crate) struct ParityArgs {
     /// The `key_id_format` of the old role, where it makes the key id
     #[arg(long, value_name = "FORMAT")]
     old_key_id: Option<String>,
+
+    /// The same of the new role
+    #[arg(long, value_name = "FORMAT")]
+    new_key_id: Option<String>,
 }
 
 impl ParityArgs {
@@ -71,6 +75,7 @@ impl ParityArgs {
             old_ca: parsed_fingerprint(self.old_ca.as_deref())?,
             new_ca: parsed_fingerprint(self.new_ca.as_deref())?,
             old_key_id: self.old_key_id.clone(),
+            new_key_id: self.new_key_id.clone(),
         };
         let checks = match (&self.old_role, &self.old_certificate, &self.new_certificate) {
             (Some(old), _, _) => self.of_roles(old, config, &expected)?,

@@ -323,15 +323,19 @@ fn signer(setup: &Setup, issuer: Option<&str>) -> Result<(Signer, Vec<Role>), Cl
         .into_iter()
         .map(|role| {
             let limits = engine.role_limits(&role.name).ok();
-            let mut found = Role::new(role.name.as_str().to_owned(), limits, mount_max);
-            if settings.key_id == KeyIdRule::AnyPrintable {
-                let read = engine.role(&role.name).ok();
-                let read = read.and_then(|role| parity::Role::from_value(role).ok());
-                found.key_id_format = read.map(|role| role.made_key_id().to_owned());
+            if settings.key_id == KeyIdRule::AnyPrintable
+                && let Ok(read) = engine.role(&role.name)
+                && let Ok(read) = parity::Role::from_value(read)
+            {
+                let format = read.made_key_id().to_owned();
+                found
+                    .key_id_formats
+                    .insert(role.name.as_str().to_owned(), format);
             }
-            found
+            Role::new(role.name.as_str().to_owned(), limits, mount_max)
         });
-    Ok((found, roles.collect()))
+    let roles = roles.collect();
+    Ok((found, roles))
 }
 
 /// The key that the engine would sign with, which must be the pinned one.

@@ -1,14 +1,20 @@
 use crate::commands::ca::{KeyFileArgs, finish};
-use crate::environment::SystemClock;
+use crate::credential::credential;
+use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::output::Report;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use warden_core::certificate::UnixTime;
 use warden_core::clock::Clock;
-use warden_core::cutover::preflight::{sshd_loglevel, sshd_version_at_least, target_clock};
+use warden_core::cutover::check::Check;
+use warden_core::cutover::preflight::{
+    sshd_loglevel, sshd_version_at_least, target_clock, token_scope,
+};
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
+use warden_core::sign::openbao::issuers::Engine;
+use warden_core::sign::openbao::roles::definitions;
 
 /// The largest output of `sshd -T`, in bytes.
 const MAX_SSHD_BYTES: usize = 1024 * 1024;
@@ -20,6 +26,10 @@ const MAX_SSHD_BYTES: usize = 1024 * 1024;
 pub(crate) struct PreflightArgs {
     #[command(flatten)]
     key_file: KeyFileArgs,
+
+    /// Also look up what the configured token may do at the engine; it is not renewed
+    #[arg(long)]
+    token: bool,
 
     /// What `sshd -T` printed on the target
     #[arg(long, value_name = "FILE")]
@@ -63,6 +73,19 @@ impl PreflightArgs {
         if let Some(text) = &effective {
             checks.push(sshd_loglevel(text));
         }
+        if self.token {
+            checks.extend(Self::scope(config)?);
+        }
         finish(&checks, "preflight_failed", "the preflight does not hold")
+    }
+
+    fn scope(config: Option<&Path>) -> Result<Vec<Check>, CliError> {
+        let setup = Setup::load(config)?;
+        let vault = setup.vault()?;
+        let credential = credential(&vault.credential)?;
+        let inventory = setup.inventory.load()?;
+        let roles = definitions(&inventory, &vault.settings.roles, SystemClock.now());
+        let engine = Engine::new(&vault.settings, Some(&credential))?;
+        Ok(token_scope(&engine, &roles))
     }
 }

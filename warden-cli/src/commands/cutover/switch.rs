@@ -388,10 +388,7 @@ fn decided_alike(desk: &Desk) -> Result<check::Report, CliError> {
                 }
             };
         let given = parity::Signer::Inventory(given);
-        let expected = Expected {
-            old_key_id: key_id_format(desk, &name),
-            ..Expected::default()
-        };
+        let expected = expected_of(desk, &name);
         let compared = match from_engine {
             true => decisions(&role, &given, &expected),
             false => decisions(&given, &role, &expected),
@@ -410,12 +407,14 @@ fn decided_alike(desk: &Desk) -> Result<check::Report, CliError> {
     Ok(report)
 }
 
-/// The key id that a role of the old engine makes, by the plan.
-fn key_id_format(desk: &Desk, role: &str) -> Option<String> {
-    let mut roles = desk.plan.roles.iter();
-    roles
-        .find(|one| one.name == role)
-        .and_then(|one| one.key_id_format.clone())
+/// The key ids that the plan expects of a role.
+fn expected_of(desk: &Desk, role: &str) -> Expected {
+    let format = |signer: &Signer| signer.key_id_formats.get(role).cloned();
+    Expected {
+        old_key_id: format(&desk.plan.old),
+        new_key_id: format(&desk.plan.new),
+        ..Expected::default()
+    }
 }
 
 /// Both signers, side by side, on record.
@@ -425,13 +424,14 @@ fn signed_alike(desk: &Desk) -> Result<check::Report, CliError> {
         desk.with_signer(&desk.plan.new)?.unguarded_backend()?,
     );
     let (probe, key) = (desk.probe()?, key_nobody_has()?);
+    let role = match desk.setup.vault() {
+        Ok(vault) => vault.settings.roles.of(&probe).as_str().to_owned(),
+        Err(_) => String::new(),
+    };
     let expected = Expected {
         old_ca: Some(desk.plan.old.key()?.fingerprint().clone()),
         new_ca: Some(desk.plan.new.key()?.fingerprint().clone()),
-        old_key_id: match (&desk.plan.old.engine, desk.setup.vault()) {
-            (Some(_), Ok(vault)) => key_id_format(desk, vault.settings.roles.of(&probe).as_str()),
-            _ => None,
-        },
+        ..expected_of(desk, &role)
     };
     desk.with_issuer(&*old, |old| {
         desk.with_issuer(&*new, |new| live(&probe, &key, old, new, &expected))

@@ -137,9 +137,13 @@ fn options<'a>(
 }
 
 fn key_id(one: &Parsed, other: &Parsed, expected: &Expected) -> Check {
-    let holds = match &expected.old_key_id {
-        None => one.key_id() == other.key_id(),
-        Some(format) => fits(format, one) && !other.key_id().is_empty(),
+    let made = |format: &Option<String>, one: &Parsed| match format {
+        None => !one.key_id().is_empty(),
+        Some(format) => fits(format, one),
+    };
+    let holds = match (&expected.old_key_id, &expected.new_key_id) {
+        (None, None) => one.key_id() == other.key_id(),
+        (old, new) => made(old, one) && made(new, other),
     };
     Check::of(holds, Aspect::KeyId.code())
         .with("old", String::from_utf8_lossy(one.key_id()))

@@ -4,6 +4,7 @@
 //! - Each change is one request, which is not repeated.
 //! - HashiCorp Vault, and OpenBao before 2.3.1, have one CA and no issuers.
 
+use super::scope::Capabilities;
 use super::server::Server;
 use super::settings::{PathName, Settings};
 use super::{BackendError, Credential, credential, repeated};
@@ -130,6 +131,20 @@ impl<'a> Engine<'a> {
             .or_else(|| answer["max_lease_ttl"].as_u64())
     }
 
+    /// What the token may do at these paths, which begin after `/v1/`. Nothing is renewed.
+    ///
+    /// # Errors
+    /// If it may not look that up, or the answer is not understood.
+    pub fn capabilities(&self, paths: &[String]) -> Result<Capabilities, BackendError> {
+        self.with_token(|token, _| Capabilities::look_up(&self.server, token, paths))
+            .map_err(|error| error.while_doing("cannot look up what the token may do"))
+    }
+
+    /// The path of something of the engine, as capabilities are asked about it.
+    pub fn path_of(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.settings.mount.as_str())
+    }
+
     /// Has another issuer sign by default.
     ///
     /// # Errors
@@ -159,7 +174,7 @@ impl<'a> Engine<'a> {
     }
 
     fn path(&self, rest: &str) -> String {
-        format!("v1/{}/{rest}", self.settings.mount.as_str())
+        format!("v1/{}", self.path_of(rest))
     }
 
     fn read_json(&self, path: &str) -> Result<Value, ExchangeError> {

@@ -6,6 +6,7 @@
 use super::credential::{self, Credential, Token};
 use super::lint::lint;
 use super::roles::{RoleDefinition, definitions};
+use super::scope::Capabilities;
 use super::server::Server;
 use super::settings::Settings;
 use crate::certificate::UnixTime;
@@ -13,8 +14,7 @@ use crate::exchange::{ExchangeError, PlainHttp};
 use crate::inventory::Inventory;
 use crate::secret::Secret;
 use serde::Deserialize;
-use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use serde_json::Value;
 
 /// The oldest OpenBao that is recommended: 2.0.2 refuses certificates without principals (CVE-2024-7594).
 const MIN_OPENBAO: (u64, u64, u64) = (2, 0, 2);
@@ -326,16 +326,8 @@ impl Look<'_> {
             .map(path_of)
             .chain(wide.iter().cloned())
             .collect();
-        let body = json!({ "paths": paths });
-        let path = "v1/sys/capabilities-self";
-        let answer = server.post(path, &body, Some(token), server.deadline());
-        let parsed = answer.and_then(|body| {
-            serde_json::from_slice::<Value>(&body).map_err(|error| ExchangeError::NotUnderstood {
-                detail: error.to_string(),
-            })
-        });
-        let answer = match parsed {
-            Ok(answer) => answer,
+        let capabilities = match Capabilities::look_up(server, token, &paths) {
+            Ok(found) => found,
             Err(error) => {
                 return self.found(
                     Level::Skip,
@@ -344,31 +336,8 @@ impl Look<'_> {
                 );
             }
         };
-        let capabilities: BTreeMap<String, Vec<String>> = paths
-            .iter()
-            .map(|path| {
-                let list = answer
-                    .get("data")
-                    .and_then(|data| data.get(path))
-                    .or_else(|| answer.get(path))
-                    .and_then(Value::as_array);
-                (
-                    path.clone(),
-                    list.into_iter()
-                        .flatten()
-                        .filter_map(Value::as_str)
-                        .map(str::to_owned)
-                        .collect(),
-                )
-            })
-            .collect();
-        let may = |path: &str, what: &str| {
-            capabilities
-                .get(path)
-                .is_some_and(|list| list.iter().any(|one| one == what || one == "root"))
-        };
         for path in roles.iter().map(path_of) {
-            match may(&path, "update") {
+            match capabilities.may(&path, "update") {
                 true => self.found(
                     Level::Pass,
                     "may_sign",
@@ -384,10 +353,7 @@ impl Look<'_> {
                 ),
             }
         }
-        for path in wide
-            .iter()
-            .filter(|path| may(path, "update") || may(path, "create") || may(path, "delete"))
-        {
+        for path in wide.iter().filter(|path| capabilities.may_change(path)) {
             self.found(
                 Level::Warn,
                 "token_too_wide",

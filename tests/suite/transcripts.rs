@@ -155,6 +155,7 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
         "randomness_unavailable",
         "the system always has random bytes",
     ),
+    ("signing_failed", "a key that was read signs"),
     ("program_failed", "the programs of the system start and end"),
     (
         "record_not_encodable",

@@ -579,3 +579,41 @@ fn the_preflight_looks_up_what_the_token_may_and_renews_nothing() {
     );
     assert!(!engine.site.path("state").exists());
 }
+
+#[test]
+fn every_role_of_the_mount_counts_for_the_window() {
+    let Some((engine, bao, mount)) = real() else {
+        return;
+    };
+    let seconds = || -> u64 {
+        let text = engine.site.text(&engine.site.path("state/cutover.toml"));
+        let line = text.lines().find(|line| line.starts_with("window_seconds"));
+        line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    engine.plan(&["--to", "local"]).check();
+    assert_eq!(seconds(), 61);
+    let mut other = role();
+    (other["ttl"], other["max_ttl"]) = (json!(7200), json!(7200));
+    bao.write(&format!("{mount}/roles/somebody-elses"), other.clone());
+    engine.plan(&["--to", "local"]).check();
+    assert_eq!(seconds(), 7201, "the same CA signs for it");
+    (other["ttl"], other["max_ttl"]) = (json!(0), json!(0));
+    bao.write(&format!("{mount}/roles/somebody-elses"), other);
+    engine.plan(&["--to", "local"]).check();
+    assert_eq!(
+        seconds(),
+        768 * 3600 + 1,
+        "without a limit the system's counts"
+    );
+    // A token that may not list them sees warden's own alone.
+    let narrow = bao.name("narrow");
+    bao.write_policy(
+        &narrow,
+        &format!("path \"{mount}/roles/agt-role\" {{ capabilities = [\"read\"] }}"),
+    );
+    let token = bao.token(&narrow, json!({}));
+    let narrow = Engine { token, ..engine };
+    narrow.plan(&["--to", "local"]).check();
+    let text = narrow.site.text(&narrow.site.path("state/cutover.toml"));
+    assert!(text.contains("window_seconds = 61\n"), "{text}");
+}

@@ -1,4 +1,5 @@
 use super::desk::{Approval, Desk, now, words};
+use super::plan::window_now;
 use crate::commands::ca::finish;
 use crate::error::CliError;
 use crate::output::Report;
@@ -47,9 +48,14 @@ impl Drain {
             .hint("warden cutover freeze"));
         };
         let now = now();
+        // A role may have been changed since the plan; the longer window counts.
+        let now_allowed = match desk.plan.old.engine {
+            Some(_) => window_now(&desk.with_signer(&desk.plan.old)?),
+            None => None,
+        };
         let end = ends(
             frozen,
-            desk.plan.window_seconds,
+            desk.plan.window_seconds.max(now_allowed.unwrap_or(0)),
             desk.observed.history.last_expiry_of_old,
         );
         let span = Span::new(frozen, end, now, self.quiet_hours);

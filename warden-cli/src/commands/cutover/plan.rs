@@ -17,6 +17,7 @@ use warden_core::cutover::{Gate, Verb};
 use warden_core::failure::Class;
 use warden_core::file::{self, FileError};
 use warden_core::host::trust::{self, TrustError};
+use warden_core::sign::openbao::PathName;
 use warden_core::sign::openbao::issuers::{Engine, issuer_id};
 use warden_core::sign::openbao::roles::definitions;
 use warden_core::sign::{KeyIdRule, LOCAL_CLOCK_SKEW};
@@ -317,25 +318,50 @@ fn signer(setup: &Setup, issuer: Option<&str>) -> Result<(Signer, Vec<Role>), Cl
         settings.mount.as_str()
     ));
     found.issuer = issuer.map(|id| id.as_str().to_owned());
-    let mount_max = engine.mount_max_ttl();
     let inventory = setup.inventory.load()?;
-    let roles = definitions(&inventory, &settings.roles, now())
-        .into_iter()
-        .map(|role| {
-            let limits = engine.role_limits(&role.name).ok();
-            if settings.key_id == KeyIdRule::AnyPrintable
-                && let Ok(read) = engine.role(&role.name)
-                && let Ok(read) = parity::Role::from_value(read)
-            {
-                let format = read.made_key_id().to_owned();
-                found
-                    .key_id_formats
-                    .insert(role.name.as_str().to_owned(), format);
-            }
-            Role::new(role.name.as_str().to_owned(), limits, mount_max)
-        });
-    let roles = roles.collect();
-    Ok((found, roles))
+    let own = definitions(&inventory, &settings.roles, now());
+    for role in &own {
+        if settings.key_id == KeyIdRule::AnyPrintable
+            && let Ok(read) = engine.role(&role.name)
+            && let Ok(read) = parity::Role::from_value(read)
+        {
+            let format = read.made_key_id().to_owned();
+            found
+                .key_id_formats
+                .insert(role.name.as_str().to_owned(), format);
+        }
+    }
+    let own = own.into_iter().map(|role| role.name).collect();
+    Ok((found, limits(&engine, own)))
+}
+
+/// What every role of the mount allows, since each signs with the same CA; of the roles in `own` alone
+/// where the others may not be listed.
+fn limits(engine: &Engine<'_>, own: Vec<PathName>) -> Vec<Role> {
+    let mount_max = engine.mount_max_ttl();
+    let mut names = engine.role_names().unwrap_or_default();
+    for name in own {
+        if names.iter().all(|one| one.as_str() != name.as_str()) {
+            names.push(name);
+        }
+    }
+    let limits = |name: PathName| {
+        let limits = engine.role_limits(&name).ok();
+        Role::new(name.as_str().to_owned(), limits, mount_max)
+    };
+    names.into_iter().map(limits).collect()
+}
+
+/// How long a certificate of the old CA may live by what its roles say now, in seconds; `None` if no role
+/// can be read.
+pub(super) fn window_now(there: &Setup) -> Option<u64> {
+    let vault = there.vault().ok()?;
+    let credential = credential(&vault.credential).ok()?;
+    let engine = Engine::new(&vault.settings, Some(&credential)).ok()?;
+    let mut readable = limits(&engine, Vec::new());
+    readable.retain(|role| role.max_ttl.is_some());
+    let longest = readable.iter().map(|role| role.longest).max()?;
+    Some(longest + vault.settings.clock_skew)
 }
 
 /// The key that the engine would sign with, which must be the pinned one.

@@ -113,6 +113,13 @@ impl<'a> Engine<'a> {
         }
     }
 
+    /// The names of every role of the mount, if they may be listed.
+    pub fn role_names(&self) -> Option<Vec<PathName>> {
+        let answer = self.read_json(&self.path("roles?list=true")).ok()?;
+        let names = answer["data"]["keys"].as_array()?.iter();
+        names.map(|name| PathName::role(name.as_str()?)).collect()
+    }
+
     /// A role as the server reads it out.
     ///
     /// # Errors

@@ -213,7 +213,7 @@ fn an_actor_of_a_rotated_journal_is_revoked_as_far_as_the_records_are_there() {
     let third = state.path().join("journal.3");
     std::fs::rename(state.journal.path(), &third).unwrap();
     assert_eq!(again(&[]), (0, 0, vec![(1, 6)]));
-    assert_eq!(again(&[first.clone()]), (3, 3, vec![(4, 6)]));
+    assert_eq!(again(std::slice::from_ref(&first)), (3, 3, vec![(4, 6)]));
     assert_eq!(again(&[first.clone(), third.clone()]), (0, 3, vec![(4, 5)]));
     let all = [first.clone(), first, second, third];
     assert_eq!(again(&all), (2, 5, Vec::new()));

@@ -57,7 +57,7 @@ pub enum IssueError {
     Sign(#[source] SignError),
     /// It was signed, and revoked before it could be recorded.
     #[error("cannot issue a certificate: {0}")]
-    Withdrawn(#[source] Withdrawn),
+    Withdrawn(#[source] Box<Withdrawn>),
     /// The outcome could not be recorded, and so nothing was issued.
     #[error("nothing was issued, because {what} could not be recorded")]
     NotRecorded {
@@ -161,7 +161,7 @@ pub fn issue(request: CertificateRequest, by: &Issuer<'_>) -> Result<Outcome, Is
     journal::record_issued(by.journal, signed, by.revocations, by.clock.now())
         .map_err(not_recorded("the certificate".to_owned()))?
         .map(|issued| Outcome::Issued(Box::new(issued)))
-        .map_err(IssueError::Withdrawn)
+        .map_err(|withdrawn| IssueError::Withdrawn(Box::new(withdrawn)))
 }
 
 fn not_recorded(what: String) -> impl FnOnce(JournalError) -> IssueError {

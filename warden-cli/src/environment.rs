@@ -6,6 +6,7 @@
 use crate::credential::credential;
 use crate::error::CliError;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 use warden_core::authorize::Subject;
@@ -25,7 +26,7 @@ use warden_core::gate::Gating;
 use warden_core::gate::flex_auth::FlexAuth;
 use warden_core::inventory::InventoryPath;
 use warden_core::sign::SigningBackend;
-use warden_core::sign::local::{CaKeyFile, LocalCa};
+use warden_core::sign::local::{CaKeyError, CaKeyFile, LocalCa};
 use warden_core::sign::openbao::{self, OpenBao};
 
 /// The system's clock.
@@ -213,22 +214,24 @@ impl Setup {
     /// The local CA, whether or not it is what signs.
     pub(crate) fn local_ca(&self) -> Result<LocalCa, CliError> {
         let ca = LocalCa::new(self.ca_key_file()?);
-        let host_ca = self.host_ca_key_file().ok();
-        Ok(ca.apart_from(host_ca.as_ref().and_then(published_fingerprint)))
+        let of_hosts = match self.config.host_ca.ca_key {
+            Some(_) => fingerprint_of(&self.host_ca_key_file()?)?,
+            None => None,
+        };
+        Ok(ca.apart_from(of_hosts))
     }
 
     /// What signs host certificates.
     pub(crate) fn host_backend(&self) -> Result<Box<dyn SigningBackend>, CliError> {
         let ca = LocalCa::for_hosts(self.host_ca_key_file()?);
-        let of_users = match (self.config.backend, &self.config.vault) {
-            (Backend::Vault, Some(vault)) => vault.settings.ca_fingerprint.clone(),
-            _ => self
-                .ca_key_file()
-                .ok()
-                .as_ref()
-                .and_then(published_fingerprint),
+        let vault = self.config.vault.as_ref();
+        let pinned = vault.and_then(|vault| vault.settings.ca_fingerprint.clone());
+        // Of a cutover to or from the engine, too: both of its CAs are for users.
+        let local = match self.config.local.ca_key {
+            Some(_) => fingerprint_of(&self.ca_key_file()?)?,
+            None => None,
         };
-        Ok(Box::new(ca.apart_from(of_users)))
+        Ok(Box::new(ca.apart_from(pinned.into_iter().chain(local))))
     }
 
     /// The key file of the CA for hosts.
@@ -356,12 +359,38 @@ impl Setup {
     }
 }
 
-/// The fingerprint of the `.pub` beside a CA key, if there is a readable one.
-fn published_fingerprint(key_file: &CaKeyFile) -> Option<Fingerprint> {
-    let path = key_file.public_path();
-    let content = file::read_bounded(&path, MAX_PUBLIC_KEY_BYTES, Links::Follow).ok()?;
-    let key = PublicKey::from_openssh(&content).ok()?;
-    Some(key.fingerprint().clone())
+/// The fingerprint of a CA key that is not to sign now: of the `.pub` beside it, which is enough for
+/// whoever may not read the key, else of the key itself. `None` if there is no such key yet.
+fn fingerprint_of(key_file: &CaKeyFile) -> Result<Option<Fingerprint>, CliError> {
+    let (key, public) = (key_file.path.display(), key_file.public_path());
+    let unknown = |cause: String| {
+        let message = format!("it is not known whether CA key {key} is the one that is to sign");
+        CliError::new(Class::Malformed, "other_ca_unknown", message)
+            .cause(cause)
+            .hint(format!(
+                "users and hosts have a CA each; as the user who may read this key: ssh-keygen -y -f {key} > {}",
+                public.display()
+            ))
+    };
+    match file::read_bounded(&public, MAX_PUBLIC_KEY_BYTES, Links::Follow) {
+        Ok(content) => {
+            let found = PublicKey::from_openssh(&content).map_err(|error| {
+                unknown(format!("{} is no public key: {error}", public.display()))
+            })?;
+            return Ok(Some(found.fingerprint().clone()));
+        }
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(unknown(error.to_string())),
+    }
+    match key_file.open() {
+        Ok(key) => Ok(Some(key.public().fingerprint().clone())),
+        Err(CaKeyError::File(error)) if error.is_not_found() => Ok(None),
+        Err(error) => Err(unknown(
+            error
+                .source()
+                .map_or_else(|| error.to_string(), ToString::to_string),
+        )),
+    }
 }
 
 /// `--config`, else `WARDEN_CONFIG`, else the user's own.

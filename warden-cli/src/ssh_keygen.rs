@@ -39,8 +39,8 @@ impl Failure for TrialError {
     }
 }
 
-/// Has `ssh-keygen -Q -l` read the list in `file`: it must load, and each serial that `krl` revokes
-/// must be in it, and no other. Gives who has read the file.
+/// Has `ssh-keygen -Q -l` read the list in `file`: it must load, and each serial, key and key id that
+/// `krl` revokes must be in it, and no other. Gives who has read the file.
 pub(crate) fn try_krl(file: &Path, krl: &Krl) -> Result<&'static str, TrialError> {
     let Some(program) = PLACES.into_iter().find(|place| Path::new(place).is_file()) else {
         return Ok("warden alone, since there is no ssh-keygen");
@@ -78,21 +78,51 @@ pub(crate) fn try_krl(file: &Path, krl: &Krl) -> Result<&'static str, TrialError
         Err(_) => Err(failed(format!("not done within {} s", PATIENCE.as_secs()))),
         Ok((_, words)) if !status.success() => Err(failed(format!("{status}: {}", words.trim()))),
         Ok((false, _)) => Err(failed(
-            "it lists other serials than were written".to_owned(),
+            "it lists other serials, keys or key ids than were written".to_owned(),
         )),
         Ok((true, _)) => Ok("warden and ssh-keygen"),
     }
 }
 
+/// Whether `ssh-keygen` lists what `krl` revokes. Comments are for people: the version, the CAs.
 fn lists_the_same(listed: impl BufRead, krl: &Krl) -> bool {
-    let mut expected = krl.serial_lines();
-    let mut lines = listed.lines();
+    let mut expected = krl.lines();
     // Read to the end whatever comes, so that the other side never waits.
     let mut same = true;
-    for line in lines.by_ref().map_while(Result::ok) {
-        if line.starts_with("serial:") {
-            same &= expected.next().as_deref() == Some(line.as_str());
+    for line in listed.lines().map_while(Result::ok) {
+        let line = line.split(" # ").next().unwrap_or_default();
+        if !line.is_empty() && !line.starts_with('#') {
+            same &= expected.next().as_deref() == Some(line);
         }
     }
     same && expected.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lists_the_same;
+    use warden_core::certificate::{Fingerprint, Serial, UnixTime};
+    use warden_core::host::krl::Krl;
+
+    #[test]
+    fn a_list_with_another_serial_key_or_key_id_is_not_the_same() {
+        let mut krl = Krl::new(1, UnixTime(1), "");
+        krl.revoke_serials(None, Serial::new(7));
+        assert!(krl.revoke_key_id(None, "agt-a"));
+        krl.revoke_fingerprint(&Fingerprint::parse(&format!("SHA256:{}", "A".repeat(43))).unwrap());
+        let hash = format!("hash: SHA256:{}", "0".repeat(64));
+        let listed = format!(
+            "# KRL version 1\n# Generated at x\n\n{hash}\n\n# Wildcard CA\nserial: 7\nid: agt-a\n"
+        );
+        let same = |listed: &str| lists_the_same(listed.as_bytes(), &krl);
+        assert!(same(&listed));
+        for line in [hash.as_str(), "serial: 7", "id: agt-a"] {
+            assert!(!same(&listed.replace(line, "")), "without {line}");
+            assert!(
+                !same(&listed.replace(line, &format!("{line}0"))),
+                "other than {line}"
+            );
+            assert!(!same(&format!("{listed}{line}\n")), "again {line}");
+        }
+    }
 }

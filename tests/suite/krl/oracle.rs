@@ -122,6 +122,32 @@ fn ssh_keygen_lists_exactly_what_was_written() {
 }
 
 #[test]
+fn keys_and_fingerprints_are_listed_in_the_order_of_ssh_keygen() {
+    let bench = Bench::new();
+    let mut krl = Krl::new(1, UnixTime(1), "");
+    for number in 0..8 {
+        let key = bench.key(&format!("key-{number}"));
+        let public = PublicKey::from_openssh(key.public_line().as_bytes()).unwrap();
+        match number % 2 {
+            0 => krl.revoke_key(&public),
+            _ => krl.revoke_fingerprint(public.fingerprint()),
+        }
+    }
+    for name in ["ca", "other"] {
+        let ca = ca_of(&bench.key(name));
+        krl.revoke_serials(Some(&ca), [serial(9), serial(2)]);
+        assert!(krl.revoke_key_id(Some(&ca), "agt-a"));
+    }
+    let listed = listing(&bench.write("krl", krl.encode()));
+    let listed = listed.iter().filter(|line| !line.starts_with('#'));
+    let listed: Vec<&str> = listed
+        .map(|line| line.split(" # ").next().unwrap())
+        .collect();
+    assert_eq!(listed, krl.lines().collect::<Vec<_>>());
+    assert_eq!(listed.len(), 8 + 2 * 3);
+}
+
+#[test]
 fn eight_thousand_one_hundred_and_ninety_three_odd_serials_load() {
     let bench = Bench::new();
     let ca = bench.key("ca");

@@ -20,6 +20,7 @@ pub use verdict::{Listed, Revoked};
 
 use crate::certificate::{CaPublicKey, Fingerprint, PublicKey, Serial, UnixTime};
 use serials::{Run, Serials};
+use sha2::{Digest, Sha256};
 use ssh_encoding::base64::{Base64Unpadded, Encoding};
 use std::collections::BTreeSet;
 
@@ -155,11 +156,24 @@ impl Krl {
 
     /// The serials as `ssh-keygen -Q -l` lists them, one line for each run.
     pub fn serial_lines(&self) -> impl Iterator<Item = String> {
-        let runs = self.certificates.iter().flat_map(|one| one.serials.runs());
-        runs.map(|run| match run.span() {
-            0 => format!("serial: {}", run.first),
-            _ => format!("serial: {}-{}", run.first, run.last),
-        })
+        self.certificates.iter().flat_map(serial_lines)
+    }
+
+    /// All that it revokes as `ssh-keygen -Q -l` lists it, in its order: keys, then for each CA serials
+    /// and key ids. Left out is what it puts behind a `#`: a key's type, and fingerprints by SHA-1.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let key = |blob: &Vec<u8>| {
+            let hash = Sha256::digest(blob);
+            format!("hash: SHA256:{}", Base64Unpadded::encode_string(&hash))
+        };
+        let fingerprint = |hash: &[u8; 32]| {
+            let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("hash: SHA256:{digits}")
+        };
+        let of_ca = |one| serial_lines(one).chain(key_id_lines(one));
+        let keys = self.keys.iter().map(key);
+        keys.chain(self.sha256.iter().map(fingerprint))
+            .chain(self.certificates.iter().flat_map(of_ca))
     }
 
     fn of(&mut self, ca: Option<Vec<u8>>) -> &mut RevokedCertificates {
@@ -174,4 +188,16 @@ impl Krl {
         });
         &mut self.certificates[at]
     }
+}
+
+fn serial_lines(one: &RevokedCertificates) -> impl Iterator<Item = String> {
+    one.serials.runs().iter().map(|run| match run.span() {
+        0 => format!("serial: {}", run.first),
+        _ => format!("serial: {}-{}", run.first, run.last),
+    })
+}
+
+fn key_id_lines(one: &RevokedCertificates) -> impl Iterator<Item = String> {
+    let ids = one.key_ids.iter();
+    ids.map(|id| format!("id: {}", String::from_utf8_lossy(id)))
 }

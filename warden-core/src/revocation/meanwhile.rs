@@ -83,7 +83,7 @@ impl RevocationSource for Loaded {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Withdrawn {
-    /// It was revoked what the certificate is made of.
+    /// What the certificate is made of was revoked.
     #[error("{item} was revoked at {} while it was being signed: {}", noted.at, noted.why)]
     Revoked {
         /// The actor, the key or the CA.

@@ -368,7 +368,7 @@ pub struct LocalCa {
     key_file: CaKeyFile,
     key: OnceCell<CaKey>,
     cert_type: CertType,
-    other: Option<Fingerprint>,
+    others: Vec<Fingerprint>,
 }
 
 impl LocalCa {
@@ -378,7 +378,7 @@ impl LocalCa {
             key_file,
             key: OnceCell::new(),
             cert_type: CertType::User,
-            other: None,
+            others: Vec::new(),
         }
     }
 
@@ -390,11 +390,11 @@ impl LocalCa {
         }
     }
 
-    /// The same, but refusing to sign if its key is this one, which is the CA for the other type: who
+    /// The same, but refusing to sign if its key is one of these, which are CAs for the other type: who
     /// holds a CA for users could else make himself any host, and the reverse.
     #[must_use]
-    pub fn apart_from(mut self, other: Option<Fingerprint>) -> Self {
-        self.other = other;
+    pub fn apart_from(mut self, others: impl IntoIterator<Item = Fingerprint>) -> Self {
+        self.others = others.into_iter().collect();
         self
     }
 
@@ -454,7 +454,7 @@ impl SigningBackend for LocalCa {
             )));
         }
         let key = self.key()?;
-        if self.other.as_ref() == Some(key.public().fingerprint()) {
+        if self.others.contains(key.public().fingerprint()) {
             return Err(refused(format!(
                 "CA key {} is the CA for users and for hosts",
                 key.public().fingerprint()

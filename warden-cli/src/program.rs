@@ -49,6 +49,11 @@ impl Program {
             .map(Self)
     }
 
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
     /// Runs it with these arguments and variables, and this on its standard input.
     pub(crate) fn run<A: AsRef<OsStr>>(
         &self,

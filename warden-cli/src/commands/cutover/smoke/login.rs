@@ -2,6 +2,7 @@
 //! a file without a name, which is its standard input and already at its end.
 
 use crate::error::CliError;
+use crate::program::Program;
 use rustix::fs::{MemfdFlags, Mode};
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -72,7 +73,7 @@ impl Trial {
         made().map_err(|error| not_started(&error))
     }
 
-    /// Whether the host lets this certificate into the account.
+    /// Whether the host lets this certificate into the account. That it is not reached is an error.
     pub(super) fn admitted(
         &self,
         target: &Target,
@@ -83,11 +84,18 @@ impl Trial {
         std::fs::write(&path, certificate.to_openssh()).map_err(|error| not_started(&error))?;
         let mut file = std::ffi::OsString::from("CertificateFile=");
         file.push(&path);
-        let mut command = Command::new("ssh");
-        command
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .args(["-F", "none", "-T", "-i", "/proc/self/fd/0"]);
+        let ssh = Program::find("ssh").ok_or_else(|| {
+            not_started(&std::io::Error::other("the system has no ssh"))
+                .hint("install OpenSSH's client")
+        })?;
+        let mut command = Command::new(ssh.path());
+        command.env_clear().env("PATH", "/usr/bin:/bin").args([
+            "-F",
+            "none",
+            "-T",
+            "-i",
+            "/proc/self/fd/0",
+        ]);
         for option in [
             "BatchMode=yes",
             "IdentitiesOnly=yes",
@@ -112,14 +120,22 @@ impl Trial {
             "true",
         ]);
         let stdin = self.key.try_clone().map_err(|error| not_started(&error))?;
-        let status = command
+        let ended = command
             .stdin(Stdio::from(stdin))
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        status
-            .map(|status| status.success())
-            .map_err(|error| not_started(&error))
+            .stderr(Stdio::piped())
+            .output()
+            .map_err(|error| not_started(&error))?;
+        let said = String::from_utf8_lossy(&ended.stderr);
+        match ended.status.success() {
+            true => Ok(true),
+            // Only sshd's own refusal is one; a host that is not reached proves nothing.
+            false if said.contains("Permission denied") => Ok(false),
+            false => {
+                let first = said.lines().next().unwrap_or("ssh did not say why");
+                Err(not_started(&std::io::Error::other(first.to_owned())))
+            }
+        }
     }
 }
 

@@ -244,6 +244,15 @@ fn consequences(target: &Target, done: &Done, setup: &Setup) -> Vec<String> {
         )],
         _ => Vec::new(),
     };
+    if let Target::Actor(actor) = target {
+        let known = setup.inventory.standing_of(actor);
+        if done.known == 0 && known.is_ok_and(|standing| standing.entry.is_none()) {
+            notes.insert(
+                0,
+                format!("warning: neither the inventory nor a record here knows `{actor}`: is the name right? `warden inventory list`"),
+            );
+        }
+    }
     if !done.unread.is_empty() && !matches!(target, Target::Serial(_)) {
         notes.push(format!(
             "not counted: certificates that only these records name, which were not read: {}",

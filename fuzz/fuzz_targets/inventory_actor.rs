@@ -22,8 +22,8 @@ fuzz_target!(|content: &[u8]| {
                 );
                 let bounds = inventory.types().of(actor.name().actor_type());
                 assert!(actor.extensions().is_subset(&bounds.extensions));
-                let one = path.standing_of(actor.name());
-                assert_eq!(one.ok().and_then(|one| one.actor).as_ref(), Some(actor));
+                let one = path.standing_of(actor.name()).ok();
+                assert_eq!(one.as_ref().and_then(|one| one.actor()), Some(actor));
             }
         }
         Err(InventoryError::Problems(problems)) => {

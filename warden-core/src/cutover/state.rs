@@ -582,6 +582,33 @@ mod tests {
     }
 
     #[test]
+    fn a_drain_in_doubt_or_before_the_freeze_drains_nothing() {
+        let with = |words: &str, frozen: u64, later: Option<(&str, Outcome)>| {
+            let mut one = record(1, "drain", Outcome::Done, &plan());
+            let checks = [("drain_sshd_log".to_owned(), words.to_owned())];
+            one.entry.facts.checks = Some(checks.into());
+            let mut observed = observed(Pointer::New, &[BOTH]);
+            observed.frozen = Some(UnixTime(frozen));
+            observed.history.take(&one, &plan().digest(), "");
+            if let Some((verb, outcome)) = later {
+                let later = record(2, verb, outcome, &plan());
+                observed.history.take(&later, &plan().digest(), "");
+            }
+            observed.state()
+        };
+        assert_eq!(with("PASS log=a", 1, None), State::Drained);
+        assert_eq!(with("SKIP reason=waived", 1, None), State::Drained);
+        for doubt in ["WARN reason=gap", "SKIP reason=no_log_given", "FAIL x=1"] {
+            assert_eq!(with(doubt, 1, None), State::Frozen, "{doubt}");
+        }
+        assert_eq!(with("PASS log=a", u64::MAX, None), State::Frozen);
+        let intended = Some(("freeze", Outcome::Intended));
+        assert_eq!(with("PASS log=a", 1, intended), State::Frozen);
+        let refused = Some(("freeze", Outcome::Denied));
+        assert_eq!(with("PASS log=a", 1, refused), State::Drained);
+    }
+
+    #[test]
     fn a_rehearsal_is_by_somebody_else_than_who_switched() {
         let with = |operators: [&str; 3], back: Outcome, target: &str| {
             let mut history = History::default();

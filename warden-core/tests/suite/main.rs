@@ -19,4 +19,5 @@ mod properties;
 mod registry;
 mod revocation;
 mod scene;
+mod two_cas;
 mod wire;

@@ -9,6 +9,7 @@ mod output;
 mod program;
 mod ssh_keygen;
 mod sshd;
+mod typed;
 
 use std::process::ExitCode;
 

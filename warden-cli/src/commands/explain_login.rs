@@ -1,13 +1,12 @@
-use crate::environment::SystemClock;
 use crate::error::CliError;
 use crate::output::Report;
 use crate::sshd::{Trial, Verdict};
+use crate::typed::{account_name, address, moment};
 use clap::Args;
 use serde_json::json;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use warden_core::certificate::{Parsed, UnixTime};
-use warden_core::clock::Clock;
+use warden_core::certificate::Parsed;
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
 use warden_core::host::login::{
@@ -16,7 +15,7 @@ use warden_core::host::login::{
 };
 use warden_core::host::render::Prefix;
 use warden_core::host::sshd_config::{ConfigFiles, Effective, Tree};
-use warden_core::inventory::{AccountName, AccountNameError};
+use warden_core::inventory::AccountName;
 
 /// The largest certificate that is looked at, in bytes.
 const MAX_CERTIFICATE_BYTES: usize = 256 * 1024;
@@ -65,29 +64,14 @@ impl ExplainLogin {
             let message = format!("`{}` names no account", self.login);
             malformed("login_malformed", message).hint("write ACCOUNT@HOST_DIR, such as deploy@/")
         })?;
-        let account: AccountName = account.parse().map_err(|error: AccountNameError| {
-            malformed("account_name_malformed", error.to_string())
-        })?;
+        let account = account_name(account)?;
         let root = Path::new(root);
         if !root.is_dir() {
             let message = format!("{} is no directory", root.display());
             return Err(malformed("path_malformed", message));
         }
-        let from = match &self.from {
-            None => None,
-            Some(text) => Some(text.parse::<IpAddr>().map_err(|_| {
-                let message = format!("--from: `{text}` is not an address");
-                malformed("address_malformed", message)
-                    .hint("an IPv4 or IPv6 address without a prefix, such as 10.0.3.7")
-            })?),
-        };
-        let now = match &self.at {
-            None => SystemClock.now(),
-            Some(text) => UnixTime::parse(text).ok_or_else(|| {
-                let message = format!("--at: `{text}` is no day and no moment");
-                malformed("moment_malformed", message).hint("write a day such as 2027-01-01, which is its 00:00 UTC, or 2027-01-01T12:00:00Z")
-            })?,
-        };
+        let from = self.from.as_deref().map(address).transpose()?;
+        let now = moment(self.at.as_deref())?;
         let prefix = Prefix::new(&self.prefix)?;
         let line = file::read_bounded(&self.certificate, MAX_CERTIFICATE_BYTES, Links::Follow)?;
         let certificate = Parsed::from_line(&line)?;

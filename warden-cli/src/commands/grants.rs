@@ -4,6 +4,7 @@ use crate::commands::inventory::problems;
 use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::output::Report;
+use crate::typed::{account_name, actor_name, host_name};
 use clap::{Args, Subcommand};
 use revision::Revision;
 use serde_json::json;
@@ -12,10 +13,7 @@ use warden_core::certificate::UnixTime;
 use warden_core::clock::Clock;
 use warden_core::failure::Class;
 use warden_core::host::grants::{Change, Grant, Grants as All, Opening, difference};
-use warden_core::inventory::{
-    AccountName, AccountNameError, Actor, ActorName, ActorNameError, Fleet, Host, HostName,
-    HostNameError, InventoryPath,
-};
+use warden_core::inventory::{AccountName, Actor, Fleet, Host, HostName, InventoryPath};
 
 /// Show who may log in as which account on which host
 #[derive(Args)]
@@ -59,9 +57,7 @@ impl Grants {
         let fleet = setup.inventory.fleet().map_err(problems)?;
         match self.why.as_deref() {
             Some([actor, host, account]) => {
-                let account: AccountName = account.parse().map_err(|error: AccountNameError| {
-                    malformed("account_name_malformed", error.to_string())
-                })?;
+                let account = account_name(account)?;
                 Ok(why(
                     known_actor(&fleet, actor)?,
                     known_host(&fleet, &host_name(host)?)?,
@@ -79,14 +75,8 @@ impl Grants {
     }
 }
 
-fn malformed(reason: &'static str, message: String) -> CliError {
-    CliError::new(Class::Malformed, reason, message)
-}
-
 fn known_actor<'a>(fleet: &'a Fleet, text: &str) -> Result<&'a Actor, CliError> {
-    let name: ActorName = text
-        .parse()
-        .map_err(|error: ActorNameError| malformed("actor_name_malformed", error.to_string()))?;
+    let name = actor_name(text)?;
     fleet.inventory().actor(&name).ok_or_else(|| {
         let message = format!("the inventory knows no actor `{name}`");
         CliError::new(Class::Refused, "unknown_actor_resource", message)
@@ -102,12 +92,6 @@ pub(crate) fn known_host<'a>(fleet: &'a Fleet, name: &HostName) -> Result<&'a Ho
             "hosts/{name}.toml in the inventory would be its file"
         ))
     })
-}
-
-/// A host's name.
-pub(crate) fn host_name(text: &str) -> Result<HostName, CliError> {
-    text.parse()
-        .map_err(|error: HostNameError| malformed("host_name_malformed", error.to_string()))
 }
 
 fn table(fleet: &Fleet, actor: Option<&Actor>, host: Option<&Host>, now: UnixTime) -> Report {

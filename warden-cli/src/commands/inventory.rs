@@ -1,6 +1,7 @@
 use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::output::Report;
+use crate::typed::actor_name;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::Path;
@@ -8,9 +9,7 @@ use warden_core::certificate::UnixTime;
 use warden_core::clock::Clock;
 use warden_core::failure::Class;
 use warden_core::host::grants::{Opening, conflicts};
-use warden_core::inventory::{
-    Actor, ActorName, ActorNameError, Fleet, Inventory as Whole, InventoryError,
-};
+use warden_core::inventory::{Actor, Fleet, Inventory as Whole, InventoryError};
 
 /// Check and read the inventory
 #[derive(Args)]
@@ -42,9 +41,7 @@ impl Inventory {
     pub(crate) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
         let inventory = Setup::load(config)?.inventory;
         if let InventoryCommand::Show { actor } = &self.command {
-            let name: ActorName = actor.parse().map_err(|error: ActorNameError| {
-                CliError::new(Class::Malformed, "actor_name_malformed", error.to_string())
-            })?;
+            let name = actor_name(actor)?;
             let standing = inventory.standing_of(&name).map_err(problems)?;
             return standing.actor().map(show).ok_or_else(|| {
                 CliError::new(

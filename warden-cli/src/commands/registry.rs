@@ -1,11 +1,11 @@
-use crate::environment::{Setup, SystemClock};
+use crate::environment::Setup;
 use crate::error::CliError;
 use crate::output::{Output, Report};
+use crate::typed::moment;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use warden_core::certificate::UnixTime;
-use warden_core::clock::Clock;
 use warden_core::failure::Class;
 use warden_core::file;
 use warden_core::inventory::InventoryError;
@@ -58,17 +58,7 @@ struct Moment {
 
 impl Moment {
     fn read(&self) -> Result<UnixTime, CliError> {
-        let Some(text) = &self.at else {
-            return Ok(SystemClock.now());
-        };
-        UnixTime::parse(text).ok_or_else(|| {
-            CliError::new(
-                Class::Malformed,
-                "moment_malformed",
-                format!("--at: `{text}` is no day and no moment"),
-            )
-            .hint("write a day such as 2027-01-01, which is its 00:00 UTC, or 2027-01-01T12:00:00Z")
-        })
+        moment(self.at.as_deref())
     }
 }
 

@@ -1,6 +1,7 @@
 use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::output::Report;
+use crate::typed::actor_name;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use warden_core::certificate::{
 };
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
-use warden_core::inventory::{ActorName, ActorNameError};
+use warden_core::inventory::ActorName;
 use warden_core::journal::FileJournal;
 use warden_core::revocation::{Done, Target, Unread, Why, mend, revoke, undo};
 
@@ -105,11 +106,10 @@ impl Revoke {
 
     fn target(&self, setup: &Setup) -> Result<Target, CliError> {
         if let Some(name) = &self.actor {
-            let actor: ActorName = name.parse().map_err(|error: ActorNameError| {
-                CliError::new(Class::Malformed, "actor_name_malformed", error.to_string())
-                    .hint("`warden inventory list` names every actor")
-            })?;
-            return Ok(Target::Actor(actor));
+            let actor = actor_name(name);
+            return actor
+                .map(Target::Actor)
+                .map_err(|error| error.hint("`warden inventory list` names every actor"));
         }
         if let Some(text) = &self.serial {
             return match text

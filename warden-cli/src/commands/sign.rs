@@ -1,6 +1,7 @@
 use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::output::{Output, Report, Stdout};
+use crate::typed::actor_name;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -107,13 +108,8 @@ impl Failure for RequestError {
 
 impl Sign {
     pub(crate) fn run(self, config: Option<&Path>, output: &Output) -> Result<Report, CliError> {
-        let actor: ActorName =
-            self.actor
-                .parse()
-                .map_err(|error: warden_core::inventory::ActorNameError| {
-                    CliError::new(Class::Malformed, "actor_name_malformed", error.to_string())
-                        .hint("`warden inventory list` names every actor")
-                })?;
+        let actor = actor_name(&self.actor)
+            .map_err(|error| error.hint("`warden inventory list` names every actor"))?;
         self.asked.issue(&Holder::Actor(actor), config, output)
     }
 }

@@ -1,7 +1,7 @@
-use crate::commands::grants::host_name;
 use crate::commands::sign::Asked;
 use crate::error::CliError;
 use crate::output::{Output, Report};
+use crate::typed::host_name;
 use clap::Args;
 use std::path::Path;
 use warden_core::inventory::Holder;

@@ -2,6 +2,7 @@ use crate::commands::gate::{Asked, key_nobody_has};
 use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::output::Report;
+use crate::typed::actor_name;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -116,9 +117,7 @@ impl Smoke {
 
     fn actor(&self, setup: &Setup) -> Result<ActorName, CliError> {
         if let Some(name) = &self.actor {
-            return name.parse().map_err(|error: ActorNameError| {
-                CliError::new(Class::Malformed, "actor_name_malformed", error.to_string())
-            });
+            return actor_name(name);
         }
         let now = SystemClock.now();
         let inventory = setup.inventory.load()?;

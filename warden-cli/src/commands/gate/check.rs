@@ -2,6 +2,7 @@ use crate::commands::sign::read_public_key;
 use crate::environment::Setup;
 use crate::error::CliError;
 use crate::output::Report;
+use crate::typed::actor_name;
 use clap::Args;
 use serde_json::json;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use warden_core::authorize::Subject;
 use warden_core::certificate::{Fingerprint, Principal, PublicKey, Ttl};
 use warden_core::failure::Class;
 use warden_core::gate::{PolicyGate, Question};
-use warden_core::inventory::{ActorName, ActorNameError};
+use warden_core::inventory::ActorName;
 use warden_core::sign::local::throwaway_key;
 
 /// Ask the gate alone, even for what the inventory would deny; nothing is signed or recorded
@@ -91,9 +92,7 @@ impl Asked {
 
 impl Check {
     pub(crate) fn run(self, setup: &Setup) -> Result<Report, CliError> {
-        let actor: ActorName = self.actor.parse().map_err(|error: ActorNameError| {
-            CliError::new(Class::Malformed, "actor_name_malformed", error.to_string())
-        })?;
+        let actor = actor_name(&self.actor)?;
         let malformed = |reason, message: String| CliError::new(Class::Malformed, reason, message);
         let ttl = self.ttl.as_deref().map(Ttl::parse).transpose();
         let ttl = ttl.map_err(|error| malformed("ttl_malformed", format!("--ttl: {error}")))?;

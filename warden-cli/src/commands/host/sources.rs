@@ -1,13 +1,13 @@
 //! What both commands need: the host, whose certificates it trusts, and how its files are to look.
 
-use crate::commands::grants::{host_name, known_host};
+use crate::commands::grants::known_host;
 use crate::commands::inventory::problems;
 use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::sshd::{Trial, Verdict};
+use crate::typed::{address, host_name};
 use clap::Args;
 use serde_json::json;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use warden_core::clock::Clock;
 use warden_core::diagnostic::SourceText;
@@ -239,12 +239,7 @@ impl Material {
 fn addresses(more: &[String]) -> Result<Vec<String>, CliError> {
     let mut all: Vec<_> = ADDRESSES.map(str::to_owned).into();
     for text in more {
-        let address: IpAddr = text.parse().map_err(|_| {
-            let message = format!("--from: `{text}` is not an address");
-            CliError::new(Class::Malformed, "address_malformed", message)
-                .hint("an IPv4 or IPv6 address without a prefix, such as 10.0.3.7")
-        })?;
-        all.push(address.to_string());
+        all.push(address(text)?.to_string());
     }
     Ok(all)
 }

@@ -2,6 +2,7 @@
 
 use super::site::Site;
 use warden_core::certificate::UnixTime;
+use warden_tests::keygen::fingerprint;
 
 /// A frozen site whose window has ended, because the clock of the freeze is put back.
 fn frozen() -> Option<Site> {
@@ -24,6 +25,18 @@ pub(super) fn accepted(ago: u64, ca: &str) -> String {
     format!(
         "{at} host sshd[7]: Accepted publickey for deploy from 127.0.0.1 port 5 ssh2: ED25519-CERT SHA256:x ID agt-probe (serial 7) CA ED25519 {ca}\n"
     )
+}
+
+/// The arguments of a `drain` with a log of two hours in which only the new CA is seen.
+pub(super) fn with_a_log_of_the_new_ca(site: &Site) -> [String; 6] {
+    let new = fingerprint(&site.new.public_path());
+    let log: String = [7300, 5000, 2500, 1]
+        .iter()
+        .map(|ago| accepted(*ago, &new))
+        .collect();
+    let log = site.sandbox().write("sshd.log", log, 0o600);
+    let log = log.to_str().unwrap();
+    ["drain", "--apply", "--quiet-hours", "2", "--sshd-log", log].map(str::to_owned)
 }
 
 #[test]

@@ -153,21 +153,9 @@ fn from_an_engine_to_a_local_ca_and_the_issuer_is_deleted_by_its_id() {
     );
     engine.gated("freeze", &[]).check();
     std::thread::sleep(std::time::Duration::from_secs(62));
-    let new = warden_tests::keygen::fingerprint(&site.new.public_path());
-    let log: String = [7300, 5000, 2500, 1]
-        .iter()
-        .map(|ago| super::drain::accepted(*ago, &new))
-        .collect();
-    let log = site.sandbox().write("sshd.log", log, 0o600);
+    let drain = super::drain::with_a_log_of_the_new_ca(site);
     engine
-        .cutover(&[
-            "drain",
-            "--apply",
-            "--quiet-hours",
-            "2",
-            "--sshd-log",
-            log.to_str().unwrap(),
-        ])
+        .cutover(&drain.each_ref().map(String::as_str))
         .check();
     engine.gated("prune", &[]).check();
     engine.expect_state("new-only");
@@ -290,21 +278,9 @@ fn what_is_not_reached_is_refused_before_anything_is_sent() {
     engine.gated("switch", &[]).check();
     engine.gated("freeze", &[]).check();
     std::thread::sleep(std::time::Duration::from_secs(62));
-    let new = warden_tests::keygen::fingerprint(&site.new.public_path());
-    let log: String = [7300, 5000, 2500, 1]
-        .iter()
-        .map(|ago| super::drain::accepted(*ago, &new))
-        .collect();
-    let log = site.sandbox().write("sshd.log", log, 0o600);
+    let drain = super::drain::with_a_log_of_the_new_ca(site);
     engine
-        .cutover(&[
-            "drain",
-            "--apply",
-            "--quiet-hours",
-            "2",
-            "--sshd-log",
-            log.to_str().unwrap(),
-        ])
+        .cutover(&drain.each_ref().map(String::as_str))
         .check();
     engine.gated("prune", &[]).check();
     // An engine without issuers: its operator does it, and what he did is seen afterwards.

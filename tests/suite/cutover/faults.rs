@@ -301,15 +301,8 @@ fn the_last_two_steps_survive_a_fault_at_each_call() {
     site.warden(&words(&switch)).check();
     site.warden(&words(&args("freeze"))).check();
     std::thread::sleep(std::time::Duration::from_secs(63));
-    let new = warden_tests::keygen::fingerprint(&site.new.public_path());
-    let log: String = [7300, 5000, 2500, 1]
-        .iter()
-        .map(|ago| super::drain::accepted(*ago, &new))
-        .collect();
-    let log = site.sandbox().write("sshd.log", log, 0o600);
-    let drain = ["drain", "--apply", "--quiet-hours", "2", "--sshd-log"];
-    site.cutover(&[&drain[..], &[log.to_str().unwrap()]].concat())
-        .check();
+    let drain = super::drain::with_a_log_of_the_new_ca(&site);
+    site.cutover(&drain.each_ref().map(String::as_str)).check();
     let both = site.text(&site.trusted());
     let trust_both = || {
         std::fs::write(site.trusted(), &both).unwrap();

@@ -1,6 +1,6 @@
 //! Destroying the old CA: what has to hold before, and that nothing else is touched.
 
-use super::drain::accepted;
+use super::drain::{accepted, with_a_log_of_the_new_ca};
 use super::site::Site;
 use std::time::Duration;
 use warden_tests::keygen::fingerprint;
@@ -46,11 +46,8 @@ fn a_local_key_is_removed_only_when_everything_before_it_is_done() {
     site.gated("freeze", &[]).check();
     std::thread::sleep(Duration::from_secs(63));
     let new = fingerprint(&site.new.public_path());
-    let log: String = [7300, 5000, 2500, 1]
-        .iter()
-        .map(|ago| accepted(*ago, &new))
-        .collect();
-    let log = site.sandbox().write("sshd.log", log, 0o600);
+    let drain = with_a_log_of_the_new_ca(&site);
+    let drain = drain.each_ref().map(String::as_str);
     // A log that proves too little is on record, and nothing goes on from it.
     let short = site.sandbox().write("short.log", accepted(1, &new), 0o600);
     let doubt = site.cutover(&[
@@ -61,22 +58,14 @@ fn a_local_key_is_removed_only_when_everything_before_it_is_done() {
         "--sshd-log",
         short.to_str().unwrap(),
         "--sshd-log",
-        log.to_str().unwrap(),
+        drain[5],
     ]);
     assert!(
         doubt.stdout.contains("reason=begins_too_late") && doubt.stderr.contains("(not_drained)"),
         "{doubt}"
     );
     site.expect_state("frozen");
-    site.cutover(&[
-        "drain",
-        "--apply",
-        "--quiet-hours",
-        "2",
-        "--sshd-log",
-        log.to_str().unwrap(),
-    ])
-    .check();
+    site.cutover(&drain).check();
     site.gated("prune", &[]).check();
     let alone = site.gated("retire", &["--second-operator", "ada"]);
     assert!(alone.stdout.contains("FAIL second_operator"), "{alone}");

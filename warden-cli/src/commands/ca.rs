@@ -1,4 +1,6 @@
-pub(crate) use check::{KeyFileArgs, finish, inspected, parsed_fingerprint, parsed_owner, running};
+pub(crate) use check::{
+    KeyFileArgs, finish, inspected, parsed_fingerprint, parsed_owner, running, shown,
+};
 
 mod check;
 

@@ -187,17 +187,22 @@ pub(crate) fn parsed_fingerprint(text: Option<&str>) -> Result<Option<Fingerprin
     })
 }
 
+/// The lines of checks, as what a command has to say.
+pub(crate) fn shown(checks: &check::Report) -> Report {
+    Report {
+        text: checks.to_string(),
+        json: checks.to_json(),
+        ..Report::default()
+    }
+}
+
 /// The report as output: status 0 if it is ready, 1 otherwise.
 pub(crate) fn finish(
     checks: &check::Report,
     reason: &'static str,
     message: &'static str,
 ) -> Result<Report, CliError> {
-    let report = Report {
-        text: checks.to_string(),
-        json: checks.to_json(),
-        ..Report::default()
-    };
+    let report = shown(checks);
     if checks.ready() {
         return Ok(report);
     }

@@ -32,10 +32,7 @@ impl Bundle {
         let (verb, gate) = (Verb::Bundle, Some(Gate::Trust));
         let new = desk.plan.new.key()?;
         let missing = desk.files_where(|one| one.holds.as_ref().map_or(true, |holds| !holds.new));
-        let permit = match self.approval.apply {
-            true => Some(desk.permit(verb, gate, &self.approval)?),
-            false => None,
-        };
+        let permit = desk.approved(verb, gate, &self.approval)?;
         if desk.admits(verb)? == Admission::Done {
             return Ok(desk.unchanged(verb));
         }

@@ -3,6 +3,7 @@
 use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::output::Report;
+use crate::typed::actor_name;
 use clap::Args;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -249,6 +250,19 @@ impl Desk {
         }
     }
 
+    /// Opens the gate of a verb that is to be applied; nothing is opened for a dry run.
+    pub(super) fn approved(
+        &self,
+        verb: Verb,
+        gate: Option<Gate>,
+        approval: &Approval,
+    ) -> Result<Option<Permit>, CliError> {
+        match approval.apply {
+            true => self.permit(verb, gate, approval).map(Some),
+            false => Ok(None),
+        }
+    }
+
     /// Opens the gate of a verb; that it stays closed is recorded.
     pub(super) fn permit(
         &self,
@@ -359,7 +373,7 @@ impl Desk {
 
     /// The actor that tries the way.
     pub(super) fn probe(&self) -> Result<ActorName, CliError> {
-        actor(&self.plan.probe_actor)
+        actor_name(&self.plan.probe_actor)
     }
 
     /// Hands the one pipeline, with this backend, to `work`.
@@ -419,13 +433,6 @@ pub(super) fn partly(error: impl Into<CliError>, done: usize, verb: Verb) -> Cli
             .with_class(Class::Partial)
             .hint(format!("{done} of the steps are done and stand; mend the cause and run `warden cutover {verb}` again: it goes on from there")),
     }
-}
-
-pub(super) fn actor(name: &str) -> Result<ActorName, CliError> {
-    name.parse()
-        .map_err(|error: warden_core::inventory::ActorNameError| {
-            CliError::new(Class::Malformed, "actor_name_malformed", error.to_string())
-        })
 }
 
 fn same_file(one: &Path, other: &Path) -> bool {

@@ -23,10 +23,7 @@ impl Freeze {
     pub(super) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
         let desk = Desk::open(config, &self.approval)?;
         let (verb, gate) = (Verb::Freeze, Some(Gate::Freeze));
-        let permit = match self.approval.apply {
-            true => Some(desk.permit(verb, gate, &self.approval)?),
-            false => None,
-        };
+        let permit = desk.approved(verb, gate, &self.approval)?;
         if desk.admits(verb)? == Admission::Done || desk.observed.frozen.is_some() {
             return Ok(desk.unchanged(verb));
         }

@@ -3,6 +3,7 @@ use crate::commands::gate::key_nobody_has;
 use crate::environment::{Setup, SystemClock};
 use crate::error::CliError;
 use crate::output::Report;
+use crate::typed::actor_name;
 use clap::{ArgGroup, Args};
 use std::path::{Path, PathBuf};
 use warden_core::certificate::Parsed;
@@ -11,7 +12,7 @@ use warden_core::cutover::check;
 use warden_core::cutover::parity::{Expected, Known, Role, Signer, certificates, decisions, live};
 use warden_core::failure::Class;
 use warden_core::file::{self, Links};
-use warden_core::inventory::{ActorName, ActorNameError};
+use warden_core::inventory::ActorName;
 use warden_core::issue::Issuer;
 use warden_core::journal::FileJournal;
 use warden_core::revocation;
@@ -162,9 +163,7 @@ impl ParityArgs {
                     .hint("name the actor the comparison is about: --actor ACTOR"),
             );
         };
-        name.parse().map_err(|error: ActorNameError| {
-            CliError::new(Class::Malformed, "actor_name_malformed", error.to_string())
-        })
+        actor_name(name)
     }
 }
 

@@ -1,9 +1,10 @@
-use super::desk::{Alone, Approval, Desk, actor, now, observe, plan_if_any};
+use super::desk::{Alone, Approval, Desk, now, observe, plan_if_any};
 use crate::commands::ca::parsed_owner;
 use crate::credential::credential;
 use crate::environment::Setup;
 use crate::error::CliError;
 use crate::output::Report;
+use crate::typed::actor_name;
 use clap::Args;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -251,7 +252,7 @@ impl PlanArgs {
                 && one.public_keys().is_none()
                 && one.min_ttl().is_none_or(|least| least.seconds() <= 60)
         };
-        let name = self.probe_actor.as_deref().map(actor).transpose()?;
+        let name = self.probe_actor.as_deref().map(actor_name).transpose()?;
         let found = match &name {
             Some(name) => inventory.actor(name).filter(fits),
             None => inventory.actors().find(fits),

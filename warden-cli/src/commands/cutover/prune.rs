@@ -23,10 +23,7 @@ impl Prune {
     pub(super) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
         let desk = Desk::open(config, &self.approval)?;
         let (verb, gate) = (Verb::Prune, Some(Gate::Prune));
-        let permit = match self.approval.apply {
-            true => Some(desk.permit(verb, gate, &self.approval)?),
-            false => None,
-        };
+        let permit = desk.approved(verb, gate, &self.approval)?;
         if desk.admits(verb)? == Admission::Done {
             return Ok(desk.unchanged(verb));
         }

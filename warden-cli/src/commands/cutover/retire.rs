@@ -1,5 +1,6 @@
 use super::desk::{Approval, Desk};
 use super::freeze::unprotected;
+use crate::commands::ca::shown;
 use crate::credential::credential;
 use crate::error::CliError;
 use crate::output::Report;
@@ -40,10 +41,7 @@ impl Retire {
     pub(super) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
         let desk = Desk::open(config, &self.approval)?;
         let (verb, gate) = (Verb::Retire, Some(Gate::Retire));
-        let permit = match self.approval.apply {
-            true => Some(desk.permit(verb, gate, &self.approval)?),
-            false => None,
-        };
+        let permit = desk.approved(verb, gate, &self.approval)?;
         if desk.admits(verb)? == Admission::Done {
             return Ok(desk.unchanged(verb));
         }
@@ -51,11 +49,7 @@ impl Retire {
         desk.record_holds()?;
         let proofs = proofs(&desk);
         if !proofs.ready() {
-            let shown = Report {
-                text: proofs.to_string(),
-                json: proofs.to_json(),
-                ..Report::default()
-            };
+            let shown = shown(&proofs);
             return Err(CliError::new(
                 Class::Failed,
                 "retire_not_ready",

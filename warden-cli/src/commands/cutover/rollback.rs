@@ -31,10 +31,7 @@ impl Rollback {
         let untrusting =
             desk.files_where(|one| one.holds.as_ref().map_or(true, |holds| !holds.old));
         let gate = (!untrusting.is_empty()).then_some(Gate::Trust);
-        let permit = match self.approval.apply {
-            true => Some(desk.permit(verb, gate, &self.approval)?),
-            false => None,
-        };
+        let permit = desk.approved(verb, gate, &self.approval)?;
         if desk.admits(verb)? == Admission::Done {
             return Ok(desk.unchanged(verb));
         }

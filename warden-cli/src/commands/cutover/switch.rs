@@ -1,5 +1,5 @@
 use super::desk::{Approval, Desk, now};
-use crate::commands::ca::{inspected, running};
+use crate::commands::ca::{inspected, running, shown};
 use crate::commands::gate::key_nobody_has;
 use crate::credential::credential;
 use crate::environment::Setup;
@@ -107,19 +107,12 @@ impl Switch {
     pub(super) fn run(self, config: Option<&Path>) -> Result<Report, CliError> {
         let desk = Desk::open(config, &self.approval)?;
         let (verb, gate) = (Verb::Switch, Some(Gate::Switch));
-        let permit = match self.approval.apply {
-            true => Some(desk.permit(verb, gate, &self.approval)?),
-            false => None,
-        };
+        let permit = desk.approved(verb, gate, &self.approval)?;
         if desk.admits(verb)? == Admission::Done {
             return Ok(desk.unchanged(verb));
         }
         let proofs = self.proofs(&desk, permit.is_some())?;
-        let shown = Report {
-            text: proofs.to_string(),
-            json: proofs.to_json(),
-            ..Report::default()
-        };
+        let shown = shown(&proofs);
         if !proofs.ready() {
             let failed = proofs.count(check::Verdict::Fail);
             let message =

@@ -99,17 +99,14 @@ impl<'a> Engine<'a> {
     /// # Errors
     /// If it may not be read, is not there, or is not understood.
     pub fn role_limits(&self, role: &PathName) -> Result<(u64, u64), BackendError> {
-        let what = format!("cannot read the role {}", role.as_str());
-        let answer = self
-            .read_json(&self.path(&format!("roles/{}", role.as_str())))
-            .map_err(|error| error.while_doing(&what))?;
+        let answer = self.role(role)?;
         let seconds = |name: &str| answer["data"][name].as_u64();
         match (seconds("ttl"), seconds("max_ttl")) {
             (Some(ttl), Some(max)) => Ok((ttl, max)),
             _ => Err(ExchangeError::NotUnderstood {
                 detail: "no `ttl` and `max_ttl` in seconds".to_owned(),
             }
-            .while_doing(&what)),
+            .while_doing(&cannot_read(role))),
         }
     }
 
@@ -126,7 +123,7 @@ impl<'a> Engine<'a> {
     /// If it may not be read, is not there, or is not JSON.
     pub fn role(&self, role: &PathName) -> Result<Value, BackendError> {
         self.read_json(&self.path(&format!("roles/{}", role.as_str())))
-            .map_err(|error| error.while_doing(&format!("cannot read the role {}", role.as_str())))
+            .map_err(|error| error.while_doing(&cannot_read(role)))
     }
 
     /// The longest any certificate of the mount may live, in seconds, if it may be read.
@@ -215,6 +212,10 @@ impl<'a> Engine<'a> {
         }
         answer
     }
+}
+
+fn cannot_read(role: &PathName) -> String {
+    format!("cannot read the role {}", role.as_str())
 }
 
 /// Whether a server's error is the engine's, about a CA that is not there.
